@@ -1,0 +1,20 @@
+"""pimsim: cycle-level simulation of heterogeneous manycore processing-in-memory systems."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+__all__ = ["__version__", "simulate"]
+
+if TYPE_CHECKING:
+    from pimsim.simulation import simulate
+
+
+def __getattr__(name: str) -> Any:  # numba takes a second to import: only who simulates waits for it
+    if name == "simulate":
+        from pimsim.simulation import simulate
+
+        return simulate
+    raise AttributeError(f"module 'pimsim' has no attribute '{name}'")

@@ -1,0 +1,1 @@
+"""Timing behaviour of the hardware, one file a component."""

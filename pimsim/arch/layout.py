@@ -1,0 +1,159 @@
+"""State layout of a run: offsets into the arena, and parameters.  A NamedTuple of ints.
+
+(A tuple of *arrays* would cost thirty times as much: it is taken apart and put together at every call.)
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+REPLICA, SLICE, BUFFER, EDGE, LEAF = 40, 16, 16, 8, 16
+"""Words of one record.  The fields of a record lie side by side: what is used together shares a cache line."""
+
+
+class Layout(NamedTuple):
+    """Offsets in the arena, and plain parameters; V, S, B, F... as in ``mapping.program``.
+
+    ``rep_``, ``sl_``, ``buf_``, ``edge_`` and ``leaf_`` are offsets of a field in the first record of a table:
+    field f of record r is ``M[at.rep_f + REPLICA * r]``, and so on.
+    """
+
+    # the queue
+    id_bits: int  #: parameter: bits of a static id in a key
+    margin: int  #: parameter: most events that one handler schedules
+    base: int  #: time to which the keys' times are relative [ps]
+    pause: int  #: a handler sets it to leave the loop
+    overflow: int  #: set when a time does not fit a key
+    begin_free: int  #: ranges of static ids, in the order of handling at equal times
+    end_free: int
+    begin_issue: int
+    end_issue: int
+    begin_output: int
+    end_output: int
+    begin_merge: int
+    end_merge: int
+    begin_activate: int
+    end_activate: int
+    begin_hop: int
+    end_hop: int
+    begin_deliver: int
+    end_deliver: int
+    begin_arrived: int
+    end_arrived: int
+    # parameters of time
+    slot_ps: int  #: results are taken over at multiples of this; 1: dynamic schedule
+    input_latency_ps: int
+    output_latency_ps: int
+    activation_latency_ps: int
+    write_latency_ps: int
+    n_layers: int
+    batch: int
+    # ports, one record each
+    host: int
+    edram: int  #: (tiles)
+    bus: int  #: (tiles)
+    unit: int  #: (tiles, 4)
+    dram: int  #: (chips)
+    link: int  #: (links)
+    # replicas (V)
+    rep_layer: int
+    rep_tile: int
+    rep_slice_first: int
+    rep_slice_end: int
+    rep_window_first: int
+    rep_window_end: int
+    rep_buffer_first: int
+    rep_buffer_end: int
+    rep_unit_ps: int  #: four words: occupancy of each digital unit by a window
+    rep_interval_ps: int  #: a window follows the last one at the earliest after this
+    rep_compute_ps: int  #: inputs in the registers to last output in the output register; -1: no crossbars
+    rep_next: int  #: next window to issue, within its image
+    rep_image: int  #: and its image
+    rep_state: int  #: IDLE, PENDING, DONE
+    rep_ready_ps: int  #: the input registers take the next vector from here on
+    rep_asked_ps: int  #: when the pending window had its inputs and registers
+    rep_transit_ps: int  #: time in the network of the packet that came last
+    rep_blocked_next: int  #: next replica that waits for the same buffer
+    rep_freed: int  #: windows that have read, within the image
+    rep_freed_image: int
+    rep_merged: int  #: windows whose partial sums are together
+    rep_level: int  #: slices that have delivered the window after those
+    rep_active: int  #: window in activation, within its image
+    rep_active_image: int
+    # why time was lost, per replica
+    lost_fill: int
+    lost_input: int
+    lost_network: int
+    lost_space: int
+    lost_edram: int
+    lost_bus: int
+    rep_last_start: int
+    # slices (S)
+    sl_replica: int
+    sl_tile: int
+    sl_edram_ps: int
+    sl_bus_ps: int
+    sl_dram_ps: int
+    sl_chip: int
+    sl_output_ps: int
+    sl_add_ps: int
+    sl_tree: int
+    sl_delivered: int  #: windows delivered to the home tile
+    # windows (W)
+    win_tree: int
+    win_entry_first: int  #: (W + 1)
+    win_sent_ps: int  #: (2, W) when the last two images' packets left
+    # entries
+    entry_buffer: int
+    entry_rank: int
+    # buffers (B)
+    buf_replica: int
+    buf_capacity: int
+    buf_positions: int
+    buf_copies: int
+    buf_ready: int  #: offset of the replica's table of ranks that must have arrived
+    buf_done: int  #: offset of the table of ranks that are free afterwards
+    buf_ring: int  #: offset of the counts of copies that have arrived
+    buf_base: int  #: ranks below are free
+    buf_frontier: int  #: ranks below have arrived
+    buf_waiting: int  #: first replica that waits for places, or -1
+    # trees and their edges
+    tree_first: int  #: (T + 1)
+    tree_roots: int  #: (T)
+    message: int
+    edge_link: int
+    edge_child_lo: int
+    edge_child_hi: int
+    edge_leaf: int
+    edge_hold_ps: int  #: the packet occupies the link for this long
+    edge_head_ps: int  #: from there until the packet asks for the next links
+    edge_tail_ps: int  #: from there until it has arrived whole
+    entry_of_leaf: int  #: entries that arrive at each leaf, as indices among the window's entries
+    # leaves (F)
+    leaf_tree: int
+    leaf_tile: int
+    leaf_slice: int
+    leaf_write_ps: int
+    leaf_spilled: int
+    leaf_sink: int
+    leaf_entry_first: int
+    leaf_entry_end: int
+    leaf_message_first: int  #: of its tree
+    leaf_message_end: int
+    leaf_message: int  #: message that arrives next
+    leaf_image: int
+    # progress
+    windows_sent: int
+    image_outputs: int  #: (batch) positions of results that are written
+    image_done_ps: int  #: (batch)
+    layer_first_ps: int  #: (batch, layers) first window starts
+    layer_last_ps: int  #: (batch, layers) last output leaves
+    log: int  #: parameter: 1 keeps the times of every window
+    log_start_ps: int  #: (batch, W)
+    log_sent_ps: int  #: (batch, W)
+    n_windows: int
+    # tracing
+    trace: int  #: parameter: room for so many records, 0: off
+    trace_count: int
+    trace_records: int  #: (trace, 6)

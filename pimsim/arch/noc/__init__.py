@@ -1,0 +1,1 @@
+"""Networks-on-chip: packets with contention on every link."""

@@ -1,0 +1,64 @@
+"""Packets on a mesh: every link is served first come, first served; routers have unlimited buffers.
+
+A packet's head asks for a link as it reaches the router (virtual cut-through), holds it for as long as its
+flits take, and branches where its tree does.  Links between chips take the whole packet before they pass
+it on (store and forward).  A flit-level router belongs beside this file.
+"""
+
+from __future__ import annotations
+
+from pimsim.arch import tracing
+from pimsim.arch.layout import EDGE, REPLICA
+from pimsim.engine.events import schedule
+from pimsim.engine.ports import FIELDS, serve
+from pimsim.engine.registry import behaviour, event
+
+
+@behaviour
+def launch(M, at, H, time, v):  # type: ignore[no-untyped-def]
+    """The output of the replica's oldest active window leaves at ``time``, if it is needed anywhere."""
+    r = REPLICA * v
+    image = M[at.rep_active_image + r]
+    window = M[at.rep_window_first + r] + M[at.rep_active + r]
+    layer = image * at.n_layers + M[at.rep_layer + r]
+    if time > M[at.layer_last_ps + layer]:
+        M[at.layer_last_ps + layer] = time
+    M[at.win_sent_ps + (image & 1) * at.n_windows + window] = time
+    if at.log:
+        M[at.log_sent_ps + image * at.n_windows + window] = time
+    M[at.windows_sent] += 1
+    M[at.rep_active + r] += 1
+    if window + 1 == M[at.rep_window_end + r]:
+        M[at.rep_active + r] = 0
+        M[at.rep_active_image + r] = image + 1
+    if M[at.win_tree + window] >= 0:
+        send(M, at, H, time, M[at.win_tree + window])
+
+
+@behaviour
+def send(M, at, H, time, tree):  # type: ignore[no-untyped-def]
+    """Put a packet on the first links of a tree."""
+    first = M[at.tree_first + tree]
+    for x in range(first, first + M[at.tree_roots + tree]):
+        e = EDGE * x
+        if M[at.edge_link + e] >= 0:
+            schedule(M, at, H, time, at.begin_hop + x)
+        else:
+            schedule(M, at, H, time + M[at.edge_tail_ps + e], at.begin_deliver + M[at.edge_leaf + e])
+
+
+@event("hop")
+def hop(M, at, H, now, x):  # type: ignore[no-untyped-def]
+    """The head of a packet asks for the link of edge ``x`` of its tree."""
+    e = EDGE * x
+    hold = M[at.edge_hold_ps + e]
+    link = M[at.edge_link + e]
+    start = serve(M, at.link + FIELDS * link, now, hold)
+    leaf = M[at.edge_leaf + e]
+    tracing.record(M, at, tracing.HOP, link, x, leaf, start, start + hold)
+    if leaf >= 0:
+        schedule(M, at, H, start + M[at.edge_tail_ps + e], at.begin_deliver + leaf)
+    else:
+        onward = start + M[at.edge_head_ps + e]
+        for child in range(M[at.edge_child_lo + e], M[at.edge_child_hi + e]):
+            schedule(M, at, H, onward, at.begin_hop + child)

@@ -1,0 +1,163 @@
+"""A replica of a layer: issues its windows one after another, and holds places in eDRAM for its inputs.
+
+A window issues when its inputs have arrived, the input registers take the next vector, and every replica
+that needs its output has a place for it (all or none).  Places are freed when the window has read.  A place
+belongs to one position (see :mod:`pimsim.mapping.windows`), so replicas never compete for places.
+
+In this file ``r`` is the offset of the record of replica ``v``, and ``p`` that of buffer ``b``.
+"""
+
+from __future__ import annotations
+
+from pimsim.arch import tracing
+from pimsim.arch.layout import BUFFER, REPLICA, SLICE
+from pimsim.arch.noc.packet import launch
+from pimsim.arch.slots import slot_after, stage_end
+from pimsim.engine.events import schedule
+from pimsim.engine.ports import FIELDS, available, occupy, serve
+from pimsim.engine.registry import behaviour, event
+
+IDLE, PENDING, DONE = range(3)  #: rep_state
+
+
+@event("free")
+def free_places(M, at, H, now, v):  # type: ignore[no-untyped-def]
+    """The replica's oldest window has read: its places are free, and whoever waits for them tries again."""
+    r = REPLICA * v
+    i = M[at.rep_freed + r]
+    image = M[at.rep_freed_image + r]
+    for b in range(M[at.rep_buffer_first + r], M[at.rep_buffer_end + r]):
+        p = BUFFER * b
+        M[at.buf_base + p] = image * M[at.buf_positions + p] + M[M[at.buf_done + p] + i]
+        waiting = M[at.buf_waiting + p]
+        M[at.buf_waiting + p] = -1
+        while waiting >= 0:
+            schedule(M, at, H, now, at.begin_issue + waiting)
+            waiting = M[at.rep_blocked_next + REPLICA * waiting]
+    i += 1
+    if i == M[at.rep_window_end + r] - M[at.rep_window_first + r]:
+        i = 0
+        M[at.rep_freed_image + r] = image + 1
+    M[at.rep_freed + r] = i
+
+
+@behaviour
+def ask(M, at, H, now, v):  # type: ignore[no-untyped-def]
+    """If the idle replica has all inputs of its next window, schedule its issue."""
+    r = REPLICA * v
+    i = M[at.rep_next + r]
+    image = M[at.rep_image + r]
+    for b in range(M[at.rep_buffer_first + r], M[at.rep_buffer_end + r]):
+        p = BUFFER * b
+        if M[at.buf_frontier + p] < image * M[at.buf_positions + p] + M[M[at.buf_ready + p] + i]:
+            return
+    time = max(now, M[at.rep_ready_ps + r])
+    if M[at.rep_tile + r] >= 0:  # the host knows no slots
+        time = slot_after(at.slot_ps, time)
+    M[at.rep_state + r] = PENDING
+    M[at.rep_asked_ps + r] = time
+    schedule(M, at, H, time, at.begin_issue + v)
+
+
+@behaviour
+def lacks_places(M, at, v, window, image):  # type: ignore[no-untyped-def]
+    """Whether some buffer has no place for the window's output; the replica then waits at the first such."""
+    for e in range(M[at.win_entry_first + window], M[at.win_entry_first + window + 1]):
+        p = BUFFER * M[at.entry_buffer + e]
+        rank = image * M[at.buf_positions + p] + M[at.entry_rank + e]
+        if rank >= M[at.buf_base + p] + M[at.buf_capacity + p]:
+            M[at.rep_blocked_next + REPLICA * v] = M[at.buf_waiting + p]
+            M[at.buf_waiting + p] = v
+            return True
+    return False
+
+
+@event("issue")
+def issue(M, at, H, now, v):  # type: ignore[no-untyped-def]
+    """The next window: reserve places for its output, read its inputs, start its crossbars."""
+    r = REPLICA * v
+    image = M[at.rep_image + r]
+    window = M[at.rep_window_first + r] + M[at.rep_next + r]
+    if lacks_places(M, at, v, window, image):
+        return
+    if M[at.rep_tile + r] < 0:
+        hold = M[at.rep_interval_ps + r]
+        start = serve(M, at.host, now, hold)
+        launch(M, at, H, start + hold + M[at.rep_compute_ps + r], v)
+    else:
+        start = read_inputs(M, at, H, now, v)
+    note_losses(M, at, now, start, r)
+    layer = image * at.n_layers + M[at.rep_layer + r]
+    if start < M[at.layer_first_ps + layer]:
+        M[at.layer_first_ps + layer] = start
+    if at.log:
+        M[at.log_start_ps + image * at.n_windows + window] = start
+    M[at.rep_ready_ps + r] = start + M[at.rep_interval_ps + r]
+    M[at.rep_transit_ps + r] = 0
+    M[at.rep_state + r] = IDLE
+    M[at.rep_next + r] += 1
+    if window + 1 == M[at.rep_window_end + r]:
+        M[at.rep_next + r] = 0
+        M[at.rep_image + r] = image + 1
+        if image + 1 == at.batch:
+            M[at.rep_state + r] = DONE
+            return
+    ask(M, at, H, now, v)
+
+
+@behaviour
+def read_inputs(M, at, H, now, v):  # type: ignore[no-untyped-def]
+    """Stage 1 in every slice: eDRAM and bus together; the latest start [ps]."""
+    r = REPLICA * v
+    compute = M[at.rep_compute_ps + r]
+    image = M[at.rep_image + r]
+    latest = now
+    taken = now
+    for_bus = False
+    for s in range(M[at.rep_slice_first + r], M[at.rep_slice_end + r]):
+        q = SLICE * s
+        tile = M[at.sl_tile + q]
+        edram = at.edram + FIELDS * tile
+        bus = at.bus + FIELDS * tile
+        hold_edram = M[at.sl_edram_ps + q]
+        hold_bus = M[at.sl_bus_ps + q]
+        hold = max(hold_edram, hold_bus)
+        start = max(now, available(M, edram), available(M, bus))
+        if start > latest:
+            for_bus = available(M, bus) == start
+        hold_dram = M[at.sl_dram_ps + q]
+        if hold_dram > 0:
+            dram = at.dram + FIELDS * M[at.sl_chip + q]
+            start = max(start, available(M, dram))
+            hold = max(hold, hold_dram)
+            occupy(M, dram, now, start, hold_dram)
+        occupy(M, edram, now, start, hold_edram)
+        occupy(M, bus, now, start, hold_bus)
+        end = stage_end(at.slot_ps, start, hold, at.input_latency_ps)
+        tracing.record(M, at, tracing.READ, tile, v, image, start, start + hold)
+        if compute >= 0:
+            schedule(M, at, H, end + compute, at.begin_output + s)
+            tracing.record(M, at, tracing.COMPUTE, tile, v, image, end, end + compute)
+        else:
+            schedule(M, at, H, end, at.begin_activate + v)
+        latest = max(latest, start)
+        taken = max(taken, end)
+    schedule(M, at, H, taken, at.begin_free + v)
+    if M[at.rep_last_start + r] >= 0:
+        M[(at.lost_bus if for_bus else at.lost_edram) + r] += latest - now
+    return latest
+
+
+@behaviour
+def note_losses(M, at, now, start, r):  # type: ignore[no-untyped-def]
+    """Split the time since the last window's interval ended by what this window had to wait for."""
+    if M[at.rep_last_start + r] < 0:
+        M[at.lost_fill + r] = start
+    else:
+        asked = M[at.rep_asked_ps + r]
+        late = asked - M[at.rep_ready_ps + r]
+        transit = min(late, M[at.rep_transit_ps + r])
+        M[at.lost_network + r] += transit
+        M[at.lost_input + r] += late - transit
+        M[at.lost_space + r] += now - asked
+    M[at.rep_last_start + r] = start

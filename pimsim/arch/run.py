@@ -1,0 +1,196 @@
+"""Runs a Program in the compiled engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+import pimsim.arch.replica
+import pimsim.arch.tile  # noqa: F401  (the imports register the handlers)
+from pimsim import engine
+from pimsim.arch import tracing
+from pimsim.arch.layout import BUFFER, REPLICA, Layout
+from pimsim.arch.replica import DONE, PENDING
+from pimsim.arch.state import EVENTS, LOSSES, build_state
+from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT
+from pimsim.engine.queue import push_key, shift_keys
+from pimsim.engine.registry import generate_loop
+from pimsim.mapping.program import UNITS, Program
+
+EVENTS_AT_A_TIME = 1 << 19  #: then the loop is left for progress and Ctrl-C
+
+
+class Standstill(Exception):
+    """Nothing can move any more though windows are left; the message names the cycle of waiting."""
+
+
+@dataclass(frozen=True)
+class PortCounts:
+    """What one kind of port did; (n,) int64 arrays, one entry for each port."""
+
+    busy_ps: np.ndarray
+    wait_ps: np.ndarray
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class Timing:
+    """When everything happened, and why time was lost; int64, [ps]."""
+
+    image_done_ps: np.ndarray  #: (batch,)
+    layer_first_ps: np.ndarray  #: (batch, layers) first window starts
+    layer_last_ps: np.ndarray  #: (batch, layers) last output leaves
+    lost_ps: dict[str, np.ndarray]  #: reason -> (V,)
+    interval_ps: np.ndarray  #: (V,)
+    last_start_ps: np.ndarray  #: (V,)
+    ports: dict[str, PortCounts]  #: host, edram, bus, sigmoid, maxpool, shift_add, vector, dram, link
+    window_start_ps: np.ndarray  #: (batch, W), empty unless logged
+    window_sent_ps: np.ndarray  #: (batch, W), empty unless logged
+    events: int
+
+
+def run_compiled(
+    program: Program,
+    batch: int = 1,
+    log: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+    trace: Callable[[np.ndarray], None] | None = None,
+    trace_records: int = 1 << 17,
+    budget: int = EVENTS_AT_A_TIME,
+) -> Timing:
+    """Simulate ``batch`` images.
+
+    ``progress(windows done, windows in all)`` is called now and then; ``trace(records)`` gets (n, 6) int64
+    arrays (see :mod:`pimsim.arch.tracing`).  Raises Standstill, or OverflowError for a time beyond the clock.
+    """
+    loop = generate_loop(EVENTS, engine.CACHE)
+    M, at = build_state(program, batch, log, trace_records if trace else 0)
+    H = np.zeros(max(1 << 14, 4 * at.margin), np.int64)
+    _start(M, at, H, program)
+    total = batch * program.windows.position.size
+    base, events = 0, 0
+    while True:
+        reason, handled, now = loop.run(M, at, H, base, budget)
+        events += handled
+        if M[at.overflow]:
+            raise OverflowError(f"an event lies too far after {now} ps for the clock of this run")
+        if trace and (M[at.pause] or reason == loop.EMPTY):
+            _flush(M, at, trace)
+        if progress:
+            progress(int(M[at.windows_sent]), total)
+        if reason == loop.EMPTY:
+            break
+        if reason == loop.GROW:
+            H = np.concatenate([H, np.zeros_like(H)])
+        if now > base:
+            shift_keys(H, (now - base) << at.id_bits)
+            base = now
+    timing = _timing(M, at, program, batch, events)
+    if M[at.windows_sent] < total or np.any(_states(M, at, program) != DONE):
+        raise Standstill(describe_standstill(M, at, program))
+    return timing
+
+
+def _start(M: np.ndarray, at: Layout, H: np.ndarray, program: Program) -> None:
+    """Every replica that waits for nothing may issue its first window at time 0."""
+    for v in range(program.replicas.layer.size):
+        buffers = range(program.replicas.buffer_first[v], program.replicas.buffer_first[v + 1])
+        if all(program.buffers.ready[b][0] == 0 for b in buffers):
+            M[at.rep_state + REPLICA * v] = PENDING
+            push_key(H, at.begin_issue + v)
+
+
+def _flush(M: np.ndarray, at: Layout, trace: Callable[[np.ndarray], None]) -> None:
+    count = int(M[at.trace_count])
+    trace(M[at.trace_records : at.trace_records + count * tracing.FIELDS].reshape(-1, tracing.FIELDS).copy())
+    M[at.trace_count] = 0
+    M[at.pause] = 0
+
+
+def _timing(M: np.ndarray, at: Layout, program: Program, batch: int, events: int) -> Timing:
+    def column(offset: int, count: int) -> np.ndarray:
+        return M[offset : offset + count].copy()
+
+    def of_replicas(offset: int) -> np.ndarray:
+        return M[offset :: REPLICA][:replicas].copy()
+
+    replicas, layers, windows = program.replicas.layer.size, len(program.layers), program.windows.position.size
+    tiles = program.fabric.n_tiles
+    ports = {
+        name: _port_counts(M, getattr(at, name), count)
+        for name, count in (("host", 1), ("edram", tiles), ("bus", tiles), ("dram", program.chips),
+                            ("link", program.fabric.n_links))
+    }  # fmt: skip
+    units = _port_counts(M, at.unit, tiles * len(UNITS))
+    for u, name in enumerate(UNITS):
+        ports[name] = PortCounts(units.busy_ps[u :: len(UNITS)], units.wait_ps[u :: len(UNITS)],
+                                 units.count[u :: len(UNITS)])  # fmt: skip
+    logged = batch * windows if at.log else 0
+    return Timing(
+        image_done_ps=column(at.image_done_ps, batch),
+        layer_first_ps=column(at.layer_first_ps, batch * layers).reshape(batch, layers),
+        layer_last_ps=column(at.layer_last_ps, batch * layers).reshape(batch, layers),
+        lost_ps={
+            reason: of_replicas(getattr(at, f"lost_{reason}")) for reason in LOSSES
+        },
+        interval_ps=of_replicas(at.rep_interval_ps),
+        last_start_ps=of_replicas(at.rep_last_start),
+        ports=ports,
+        window_start_ps=column(at.log_start_ps, logged).reshape(-1, windows),
+        window_sent_ps=column(at.log_sent_ps, logged).reshape(-1, windows),
+        events=events,
+    )
+
+
+def _port_counts(M: np.ndarray, offset: int, count: int) -> PortCounts:
+    table = M[offset : offset + count * FIELDS].reshape(count, FIELDS)
+    if table[:, VIOLATIONS].any():
+        raise RuntimeError("a port was asked out of order: this run's figures would be wrong")
+    return PortCounts(table[:, BUSY].copy(), table[:, WAIT].copy(), table[:, OPS].copy())
+
+
+def _states(M: np.ndarray, at: Layout, program: Program) -> np.ndarray:
+    return M[at.rep_state :: REPLICA][: program.replicas.layer.size]
+
+
+def describe_standstill(M: np.ndarray, at: Layout, program: Program) -> str:
+    """Follow what each replica waits for until one comes up again; that cycle in words."""
+    nodes, replicas = program.dataflow.nodes, program.replicas
+    stuck = np.flatnonzero(_states(M, at, program) != DONE)
+    if stuck.size == 0:
+        return "standstill: packets are left though every window has been issued"
+    v, seen, told = int(stuck[0]), [], []
+    while v >= 0 and v not in seen:
+        seen.append(v)
+        layer = replicas.layer[v]
+        copy = v - int(np.searchsorted(replicas.layer, layer))
+        following, why = _waits_for(M, at, program, v)
+        told.append(f"{nodes[layer].name} (replica {copy}, window {M[at.rep_next + REPLICA * v]}) {why}")
+        v = following
+    return "standstill: " + "; ".join(told[seen.index(v) if v in seen else 0 :])
+
+
+def _waits_for(M: np.ndarray, at: Layout, program: Program, v: int) -> tuple[int, str]:
+    """The replica that ``v`` waits for, and the reason in words; -1 where none was found."""
+    replicas, buffers, nodes = program.replicas, program.buffers, program.dataflow.nodes
+    for b in range(buffers.replica.size):
+        waiting = int(M[at.buf_waiting + BUFFER * b])
+        while waiting >= 0:
+            if waiting == v:
+                reader = int(buffers.replica[b])
+                where = nodes[replicas.layer[reader]].name
+                return reader, f"waits for a place at {where}, where all {buffers.capacity[b]} are taken"
+            waiting = int(M[at.rep_blocked_next + REPLICA * waiting])
+    i, image = M[at.rep_next + REPLICA * v], M[at.rep_image + REPLICA * v]
+    for b in range(replicas.buffer_first[v], replicas.buffer_first[v + 1]):
+        frontier = M[at.buf_frontier + BUFFER * b]
+        if frontier >= image * buffers.positions[b] + buffers.ready[b][i]:
+            continue
+        rank = frontier - image * buffers.positions[b]
+        entry = np.flatnonzero((program.entry_buffer == b) & (program.entry_rank == rank))
+        window = np.searchsorted(program.windows.entry_first, entry[0], side="right") - 1
+        producer = int(np.searchsorted(replicas.window_first, window, side="right") - 1)
+        return producer, f"waits for position {rank} of its input {nodes[replicas.layer[producer]].name}"
+    return -1, "waits for nothing that was found"

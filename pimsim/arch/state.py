@@ -1,0 +1,306 @@
+"""A Program becomes the arena of a run: tables of durations, empty ports, idle replicas."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimsim.arch import tracing
+from pimsim.arch.ima import vector_timing
+from pimsim.arch.layout import BUFFER, EDGE, LEAF, REPLICA, SLICE, Layout
+from pimsim.config.records import DigitalUnit, System
+from pimsim.engine.arena import Arena
+from pimsim.engine.ports import FIELDS, SERVERS
+from pimsim.mapping.program import UNITS, Program
+from pimsim.network.fabric import CHIP, EJECT, INJECT, MESH
+from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
+
+EVENTS = ("free", "issue", "output", "merge", "activate", "hop", "deliver", "arrived")
+"""Events in the order in which simultaneous ones are handled."""
+
+LOSSES = ("fill", "input", "network", "space", "edram", "bus")  #: what a window may have waited for
+
+_NEVER = np.iinfo(np.int64).max
+
+
+def build_state(program: Program, batch: int, log: bool = False, trace: int = 0) -> tuple[np.ndarray, Layout]:
+    """Arena and layout for ``batch`` images; ``trace`` is the number of trace records kept at a time."""
+    arena = Arena()
+    parameters = _parameters(program, batch, log, trace)
+    _add_ports(arena, program)
+    _add_replicas(arena, program, parameters["slot_ps"])
+    _add_slices(arena, program)
+    _add_windows(arena, program)
+    _add_buffers(arena, program)
+    _add_network(arena, program)
+    _add_progress(arena, program, batch, log, trace)
+    arena.add("base", 1)
+    arena.add("pause", 1)
+    arena.add("overflow", 1)
+    layout = Layout(**{**arena.offsets, **parameters})
+    return arena.build(), layout
+
+
+def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str, int]:
+    pipeline = program.system.pipeline
+    replicas, slices = program.replicas.layer.size, program.slices.tile.size
+    edges, leaves = program.trees.link.size, program.leaves.tile.size
+    counts = dict(zip(EVENTS, (replicas, replicas, slices, slices, replicas, edges, leaves, leaves), strict=True))
+    parameters, first = {}, 0
+    for name, count in counts.items():
+        parameters[f"begin_{name}"] = first
+        first += count
+        parameters[f"end_{name}"] = first
+    per_leaf = np.diff(program.leaves.entry_first).max(initial=0)
+    waiting = np.bincount(program.entry_buffer).max(initial=0) if program.entry_buffer.size else 0
+    fan_out = max(program.trees.roots.max(initial=0), (program.trees.child_hi - program.trees.child_lo).max(initial=0))
+    own = max(np.diff(program.replicas.slice_first).max(initial=0), 1)
+    parameters.update(
+        id_bits=max(1, int(first).bit_length()),
+        margin=int(64 + per_leaf + min(waiting, replicas) + fan_out + 2 * own),
+        slot_ps=ns_to_ps(pipeline.slot_ns) if pipeline.slot_ns is not None else 1,
+        input_latency_ps=ns_to_ps(pipeline.latency_ns("input_read")),
+        output_latency_ps=ns_to_ps(pipeline.latency_ns("output_transfer")),
+        activation_latency_ps=ns_to_ps(pipeline.latency_ns("activation")),
+        write_latency_ps=ns_to_ps(pipeline.latency_ns("edram_write")),
+        n_layers=len(program.layers),
+        n_windows=program.windows.position.size,
+        batch=batch,
+        log=int(log),
+        trace=trace,
+    )
+    return parameters
+
+
+def _add_ports(arena: Arena, program: Program) -> None:
+    tiles, banks = program.fabric.n_tiles, program.system.chip.tile.edram.banks
+    for name, count, servers in (
+        ("host", 1, 1),
+        ("edram", tiles, min(banks, 2)),
+        ("bus", tiles, 1),
+        ("unit", tiles * len(UNITS), 1),
+        ("dram", program.chips, 1),
+        ("link", program.fabric.n_links, 1),
+    ):
+        ports = np.zeros((count, FIELDS), np.int64)
+        ports[:, SERVERS] = servers
+        arena.add(name, ports)
+
+
+def _durations(values: np.ndarray, of_one) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """``of_one`` of every value, computed once for each distinct one."""
+    distinct, inverse = np.unique(values, return_inverse=True)
+    return np.array([of_one(int(value)) for value in distinct], np.int64)[inverse].reshape(values.shape)
+
+
+def _unit_ps(unit: DigitalUnit, values: int) -> int:
+    """Time in which all instances of a unit together finish ``values`` [ps]."""
+    if values == 0:
+        return 0
+    together = unit.count * unit.values_per_clock
+    return cycles_to_ps(int(np.ceil(values / together)), unit.clock_ghz)
+
+
+def _edram_ps(system: System, values: np.ndarray) -> np.ndarray:
+    """Time one bank is held for ``values`` [ps]; more than two banks count as wider ones."""
+    edram, bits = system.chip.tile.edram, system.mapping.input_bits
+    width = edram.width_bits * max(1, edram.banks // 2)
+    return _durations(values, lambda n: transfer_ps(n * bits, width, edram.clock_ghz))
+
+
+def _bus_ps(system: System, values: np.ndarray) -> np.ndarray:
+    bus, bits = system.chip.tile.bus, system.mapping.input_bits
+    return _durations(values, lambda n: transfer_ps(n * bits, bus.wires, bus.clock_ghz))
+
+
+def _dram_ps(system: System, values: np.ndarray) -> np.ndarray:
+    dram, bits = system.chip.dram, system.mapping.input_bits
+    if dram is None:
+        return np.zeros_like(values)
+    latency, rate = ns_to_ps(dram.latency_ns), dram.gb_per_s
+    return _durations(values, lambda n: latency + stream_ps(n * bits / 8, rate) if n else 0)
+
+
+def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
+    replicas, tile = program.replicas, program.system.chip.tile
+    unit_ps = np.stack(
+        [
+            _durations(replicas.unit_values[:, u], lambda n, unit=getattr(tile, name): _unit_ps(unit, n))
+            for u, name in enumerate(UNITS)
+        ],
+        axis=1,
+    )
+    interval, compute = _paces(program, unit_ps, slot_ps)
+    nothing = np.zeros_like(replicas.layer)
+    state = ("next", "image", "state", "ready_ps", "asked_ps", "transit_ps", "blocked_next", "freed", "freed_image",
+             "merged", "level", "active", "active_image")  # fmt: skip
+    arena.add_table(REPLICA, {
+        "rep_layer": replicas.layer,
+        "rep_tile": replicas.tile,
+        "rep_slice_first": replicas.slice_first[:-1],
+        "rep_slice_end": replicas.slice_first[1:],
+        "rep_window_first": replicas.window_first[:-1],
+        "rep_window_end": replicas.window_first[1:],
+        "rep_buffer_first": replicas.buffer_first[:-1],
+        "rep_buffer_end": replicas.buffer_first[1:],
+        "rep_unit_ps": unit_ps,
+        "rep_interval_ps": interval,
+        "rep_compute_ps": compute,
+        **{f"rep_{name}": nothing for name in state},
+        "rep_last_start": nothing - 1,
+        **{f"lost_{reason}": nothing for reason in LOSSES},
+    })  # fmt: skip
+
+
+def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndarray, np.ndarray]:
+    """(V,) shortest time between windows, and (V,) time in the crossbars (-1: a digital operation) [ps]."""
+    system, replicas, slices = program.system, program.replicas, program.slices
+    busiest = unit_ps.max(axis=1)
+    read = np.maximum(_edram_ps(system, slices.read_values), _bus_ps(system, slices.read_values))
+    output = _bus_ps(system, slices.sent_values)
+    interval = np.zeros_like(replicas.layer)
+    compute = np.full_like(replicas.layer, -1)
+    for v, layer in enumerate(replicas.layer):
+        tiling = program.layers[layer].tiling
+        own = slice(int(replicas.slice_first[v]), int(replicas.slice_first[v + 1]))
+        if replicas.tile[v] < 0:
+            host, bits = system.host, system.mapping.input_bits
+            values = program.dataflow.nodes[layer].channels
+            interval[v] = stream_ps(values * bits / 8, host.gb_per_s)
+            compute[v] = ns_to_ps(host.latency_ns)
+            continue
+        paced = max(int(busiest[v]), int(read[own].max()), int(output[own].max()))
+        if tiling is not None:
+            vector = vector_timing(system, slot_ps, int((tiling.row_hi - tiling.row_lo).max()))
+            paced, compute[v] = max(paced, vector.interval_ps), vector.latency_ps
+        interval[v] = max(-(-paced // slot_ps), 1) * slot_ps
+    return interval, compute
+
+
+def _add_slices(arena: Arena, program: Program) -> None:
+    slices, system = program.slices, program.system
+    shift_add = system.chip.tile.shift_add
+    arena.add_table(SLICE, {
+        "sl_replica": slices.replica,
+        "sl_tile": slices.tile,
+        "sl_edram_ps": _edram_ps(system, slices.read_values),
+        "sl_bus_ps": _bus_ps(system, slices.read_values + slices.spilled_values),
+        "sl_dram_ps": _dram_ps(system, slices.spilled_values),
+        "sl_chip": slices.tile // program.fabric.tiles,
+        "sl_output_ps": _bus_ps(system, slices.sent_values),
+        "sl_add_ps": _durations(slices.added_values, lambda n: _unit_ps(shift_add, n)),
+        "sl_tree": slices.tree,
+        "sl_delivered": np.zeros_like(slices.tile),
+    })  # fmt: skip
+
+
+def _add_windows(arena: Arena, program: Program) -> None:
+    arena.add("win_tree", program.windows.tree)
+    arena.add("win_entry_first", program.windows.entry_first)
+    arena.add("win_sent_ps", 2 * program.windows.tree.size)
+    arena.add("entry_buffer", program.entry_buffer)
+    arena.add("entry_rank", program.entry_rank)
+
+
+def _add_buffers(arena: Arena, program: Program) -> None:
+    buffers = program.buffers
+    lengths = np.array([table.size for table in buffers.ready], np.int64)
+    starts = np.cumsum(lengths) - lengths
+    ready = arena.add("buf_ready_tables", np.concatenate([*buffers.ready, np.zeros(0, np.int64)]))
+    done = arena.add("buf_done_tables", np.concatenate([*buffers.done, np.zeros(0, np.int64)]))
+    ring = arena.add("buf_rings", int(buffers.capacity.sum()))
+    nothing = np.zeros_like(buffers.replica)
+    arena.add_table(BUFFER, {
+        "buf_replica": buffers.replica,
+        "buf_capacity": buffers.capacity,
+        "buf_positions": buffers.positions,
+        "buf_copies": buffers.copies,
+        "buf_ready": ready + starts,
+        "buf_done": done + starts,
+        "buf_ring": ring + np.cumsum(buffers.capacity) - buffers.capacity,
+        "buf_base": nothing,
+        "buf_frontier": nothing,
+        "buf_waiting": nothing - 1,
+    })  # fmt: skip
+    for name in ("buf_ready_tables", "buf_done_tables", "buf_rings"):
+        del arena.offsets[name]
+
+
+def _add_network(arena: Arena, program: Program) -> None:
+    trees, leaves, system = program.trees, program.leaves, program.system
+    hold, head, tail = _edge_durations(program)
+    arena.add("tree_first", trees.first)
+    arena.add("tree_roots", trees.roots)
+    arena.add("message", program.message)
+    arena.add_table(EDGE, {
+        "edge_link": trees.link,
+        "edge_child_lo": trees.child_lo,
+        "edge_child_hi": trees.child_hi,
+        "edge_leaf": trees.target,
+        "edge_hold_ps": hold,
+        "edge_head_ps": head,
+        "edge_tail_ps": tail,
+    })  # fmt: skip
+    write = _edram_ps(system, leaves.write_values)
+    in_dram = _dram_ps(system, leaves.write_values)
+    first = program.message_first[leaves.tree]
+    arena.add_table(LEAF, {
+        "leaf_tree": leaves.tree,
+        "leaf_tile": leaves.tile,
+        "leaf_slice": leaves.slice,
+        "leaf_write_ps": np.where(leaves.spilled > 0, in_dram, write),
+        "leaf_spilled": np.where(leaves.spilled > 0, leaves.tile // program.fabric.tiles + 1, 0),
+        "leaf_sink": sink_leaves(program),
+        "leaf_entry_first": leaves.entry_first[:-1],
+        "leaf_entry_end": leaves.entry_first[1:],
+        "leaf_message_first": first,
+        "leaf_message_end": program.message_first[leaves.tree + 1],
+        "leaf_message": first,
+        "leaf_image": np.zeros_like(first),
+    })  # fmt: skip
+    arena.add("entry_of_leaf", leaves.entry)
+
+
+def sink_leaves(program: Program) -> np.ndarray:
+    """(F,) 1 where a result of the network stays in the tile that made it."""
+    leaves, nodes = program.leaves, program.dataflow.nodes
+    window = np.append(program.message, 0)[program.message_first[leaves.tree]]
+    replica = np.searchsorted(program.replicas.window_first, window, side="right") - 1
+    result = np.array([node.is_output and node.kind != "input" for node in nodes])[program.replicas.layer[replica]]
+    return (result & (leaves.slice < 0) & (leaves.tile == program.replicas.tile[replica])).astype(np.int64)
+
+
+def _edge_durations(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(edges,) link held, head onward, tail arrived: each from the start of service [ps]."""
+    noc, links, trees = program.system.chip.noc, program.system.chip.links, program.trees
+    flits = program.tree_flits[np.repeat(np.arange(program.tree_flits.size), np.diff(trees.first))]
+    on_chip = _durations(flits, lambda n: cycles_to_ps(n, noc.clock_ghz))
+    rest = _durations(flits, lambda n: cycles_to_ps(n - 1, noc.clock_ghz))
+    chip_link = _durations(flits, lambda n: stream_ps(n * noc.flit_bits / 8, links.gb_per_s))
+    latency = np.zeros(4, np.int64)
+    latency[INJECT] = cycles_to_ps(noc.inject_cycles, noc.clock_ghz)
+    latency[MESH] = latency[EJECT] = cycles_to_ps(noc.hop_cycles, noc.clock_ghz)
+    latency[CHIP] = ns_to_ps(links.latency_ns)
+    if program.network == "ideal":
+        passed = trees.links_of_kind
+        travel = passed @ latency + passed[:, CHIP] * chip_link
+        zero = np.zeros_like(travel)
+        return zero, zero, np.where(passed.sum(axis=1) > 0, travel + rest, 0)
+    kind = program.fabric.link_kinds()[trees.link]
+    between = (kind == CHIP) & (trees.link >= 0)
+    hold = np.where(trees.link < 0, 0, np.where(between, chip_link, on_chip))
+    head = np.where(trees.link < 0, 0, latency[kind] + np.where(between, chip_link, 0))
+    tail = np.where(trees.link < 0, 0, latency[kind] + np.where(between, chip_link, rest))
+    return hold, head, tail
+
+
+def _add_progress(arena: Arena, program: Program, batch: int, log: bool, trace: int) -> None:
+    layers, windows = len(program.layers), program.windows.position.size
+    arena.add("windows_sent", 1)
+    arena.add("image_outputs", batch)
+    arena.add("image_done_ps", batch)
+    arena.add("layer_first_ps", np.full(batch * layers, _NEVER))
+    arena.add("layer_last_ps", batch * layers)
+    arena.add("log_start_ps", np.full(batch * windows if log else 0, -1))
+    arena.add("log_sent_ps", np.full(batch * windows if log else 0, -1))
+    arena.add("trace_count", 1)
+    arena.add("trace_records", trace * tracing.FIELDS)

@@ -1,0 +1,344 @@
+"""Every record of a system description: system > chip > tile > IMA > crossbar.
+
+A record is frozen, knows no other key than its fields, and says in each field's
+comment the unit and, where it is not in the field's name, the meaning.  Counts and
+rates that follow from these fields are properties; nothing derived is ever typed in.
+Numbers that come from a paper are in ``arch_configs/*.yaml``, beside their source.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Bits = Annotated[int, Field(ge=1, le=64, strict=True)]
+Index = Annotated[int, Field(ge=0, le=10**9, strict=True)]
+# Bounds far outside any hardware: what lies beyond is a slip, and would overflow integer picoseconds.
+Positive = Annotated[float, Field(ge=1e-6, le=1e9, strict=True)]
+NotNegative = Annotated[float, Field(ge=0, le=1e9, strict=True)]
+Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
+
+
+class Spec(BaseModel):
+    """A frozen record that refuses unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
+
+
+class Cost(Spec):
+    """Peak power and area of one instance of a component, with their source."""
+
+    power_mw: NotNegative | None = None  #: power of one instance when busy [mW]; None: not priced
+    area_mm2: NotNegative | None = None  #: area of one instance [mm2]; None: not priced
+    static_fraction: Fraction = 0.0  #: share of the power drawn when idle
+    at: dict[str, Positive] = Field(default_factory=dict)
+    #: the parameters that the figures hold for; where the component's own differ, pimsim.technology scales them
+    source: str = Field(min_length=1)  #: where the figures are from
+
+
+class Priced(Spec):
+    """A component with a cost, whose ``at`` may name the parameters in ``scales_with``."""
+
+    scales_with: ClassVar[tuple[str, ...]] = ()  #: what pimsim.technology.scaling has a law for
+
+    cost: Cost
+
+    @model_validator(mode="after")
+    def _reference_point_is_known(self) -> Priced:
+        for name in self.cost.at:
+            if name not in self.scales_with:
+                allowed = ", ".join(self.scales_with)
+                raise ValueError(f"cost.at names {name!r}, which does not scale this cost; allowed: {allowed}")
+        return self
+
+
+class Edram(Priced):
+    """The tile's eDRAM buffer."""
+
+    scales_with = ("kib", "banks", "width_bits", "clock_ghz")
+
+    kib: Count  #: capacity [KiB]
+    banks: Count  #: banks that work at the same time
+    width_bits: Count  #: bits one bank delivers in a clock
+    clock_ghz: Positive
+
+
+class Bus(Priced):
+    """The bus between the eDRAM and the IMAs of a tile."""
+
+    scales_with = ("wires", "clock_ghz")
+
+    wires: Count  #: bits in a clock
+    clock_ghz: Positive
+
+
+class DigitalUnit(Priced):
+    """A digital unit of a tile that works through values at a fixed rate."""
+
+    scales_with = ("values_per_clock", "clock_ghz")
+
+    count: Count  #: units in a tile
+    values_per_clock: Positive = 1.0  #: values one unit finishes in a clock
+    clock_ghz: Positive
+
+
+class Register(Priced):
+    """An input or output register."""
+
+    scales_with = ("bytes", "vector_ns")
+
+    bytes: Count  #: capacity
+
+
+class Crossbar(Priced):
+    """An array of resistive cells."""
+
+    scales_with = ("rows", "columns")
+
+    rows: Count  #: wordlines
+    columns: Count  #: bitlines
+    cell_bits: Bits  #: bits of a weight that one cell holds
+    active_wordlines: Count | None = None  #: wordlines driven in one read; None: all rows
+    read_ns: Positive  #: one analog read of the driven wordlines
+    write_row_ns: Positive  #: programming one row
+    write_cell_pj: NotNegative  #: programming one cell
+    write_source: str = Field(min_length=1)  #: where the write figures are from
+
+    @model_validator(mode="after")
+    def _wordlines_fit(self) -> Crossbar:
+        if self.active_wordlines is not None and self.active_wordlines > self.rows:
+            raise ValueError(f"active_wordlines is {self.active_wordlines}, but the crossbar has {self.rows} rows")
+        return self
+
+    @property
+    def wordlines(self) -> int:
+        """Wordlines driven in one read."""
+        return self.active_wordlines or self.rows
+
+
+class Adc(Priced):
+    """The analog-to-digital converters of an IMA."""
+
+    scales_with = ("bits", "sample_rate_gsps")
+
+    count: Count  #: converters in one IMA
+    bits: Bits  #: output resolution
+    sample_rate_gsps: Positive  #: conversions of one converter in a ns
+    columns: Count  #: columns multiplexed onto one converter
+
+
+class Dac(Priced):
+    """The drivers of a crossbar's wordlines: one for each row of each crossbar."""
+
+    scales_with = ("bits", "read_ns")
+
+    bits: Bits  #: bits of an input that one read drives
+
+
+class SampleHold(Priced):
+    """Sample-and-hold: one for each column of each crossbar."""
+
+    scales_with = ("read_ns",)
+
+
+class ShiftAdd(Priced):
+    """The shift-and-add units of an IMA."""
+
+    scales_with = ("conversions_gsps",)
+
+    count: Count  #: units in one IMA
+
+
+class Ima(Spec):
+    """In-situ multiply-accumulate unit: crossbars with their converters."""
+
+    crossbars: Count  #: crossbars in one IMA
+    crossbar: Crossbar
+    adc: Adc
+    dac: Dac
+    sample_hold: SampleHold
+    shift_add: ShiftAdd
+    input_register: Register
+    output_register: Register
+
+    @model_validator(mode="after")
+    def _every_column_has_an_adc(self) -> Ima:
+        columns = self.crossbars * self.crossbar.columns
+        if self.adc.count * self.adc.columns < columns:
+            raise ValueError(
+                f"{self.adc.count} ADCs of {self.adc.columns} columns do not reach the {columns} columns of "
+                f"{self.crossbars} crossbars: adc.columns must be at least {-(-columns // self.adc.count)}"
+            )
+        return self
+
+
+class Tile(Spec):
+    """A tile: IMAs around an eDRAM buffer, with digital units and a share of a router."""
+
+    imas: Count  #: IMAs in one tile
+    ima: Ima
+    edram: Edram
+    bus: Bus
+    output_register: Register
+    sigmoid: DigitalUnit  #: activation look-up
+    maxpool: DigitalUnit  #: comparisons
+    shift_add: DigitalUnit  #: additions across IMAs and tiles
+    vector: DigitalUnit  #: multiplications and everything else that is digital
+
+
+class Noc(Priced):
+    """The network of a chip: a concentrated mesh of routers."""
+
+    scales_with = ("flit_bits", "concentration", "clock_ghz")
+
+    mesh: tuple[Count, Count]  #: routers in x and y
+    concentration: Count  #: tiles at one router
+    flit_bits: Count  #: bits a link carries in a clock
+    clock_ghz: Positive
+    hop_cycles: Count  #: head flit, input of a router to input of the next
+    inject_cycles: Count  #: head flit, tile to its router
+    header_flits: Index  #: flits a packet carries beside its data
+    multicast: Literal["tree", "unicast"]  #: what several tiles need: one packet that branches, or one each
+    io_router: tuple[Index, Index]  #: router at which the chip's links and the host attach
+
+    @model_validator(mode="after")
+    def _io_router_is_in_the_mesh(self) -> Noc:
+        if self.io_router[0] >= self.mesh[0] or self.io_router[1] >= self.mesh[1]:
+            raise ValueError(f"io_router {list(self.io_router)} lies outside the mesh {list(self.mesh)}")
+        return self
+
+
+class Dram(Spec):
+    """Memory beside a chip, used only where ``mapping.spill`` is ``dram``."""
+
+    gb_per_s: Positive  #: 1e9 bytes a second
+    latency_ns: NotNegative  #: of every access
+    pj_per_bit: NotNegative  #: read or written
+    source: str = Field(min_length=1)  #: where the figures are from
+
+
+class ChipLinks(Priced):
+    """Links between chips: store and forward."""
+
+    scales_with = ("gb_per_s",)
+
+    count: Count  #: links of a chip
+    gb_per_s: Positive  #: each link, each direction, 1e9 bytes a second
+    latency_ns: NotNegative  #: of every packet, beside its bytes
+
+
+class Chip(Spec):
+    """A chip: tiles on a network, and links to other chips."""
+
+    tiles: Count  #: tiles on one chip
+    tile: Tile
+    noc: Noc
+    links: ChipLinks
+    dram: Dram | None = None
+
+    @model_validator(mode="after")
+    def _tiles_fit_the_mesh(self) -> Chip:
+        places = self.noc.mesh[0] * self.noc.mesh[1] * self.noc.concentration
+        if self.tiles > places:
+            raise ValueError(f"{self.tiles} tiles do not fit {places} places of the mesh (mesh x concentration)")
+        return self
+
+
+class ChipGraph(Spec):
+    """How the chips of a system are joined."""
+
+    kind: Literal["mesh", "ring"] = "mesh"  #: neighbours in a rectangle, or in a circle
+    columns: Count | None = None  #: mesh width; None: as square as the number of chips allows
+
+
+class Host(Spec):
+    """Where images come from and results go: one link into the first chip."""
+
+    gb_per_s: Positive  #: each direction, 1e9 bytes a second
+    latency_ns: NotNegative  #: of every transfer, beside its bytes
+    source: str = Field(min_length=1)  #: where the figures are from
+
+
+StageName = Literal[
+    "input_read", "crossbar_read", "conversion", "shift_add", "output_transfer", "activation", "edram_write"
+]
+Resource = Literal["edram", "bus", "crossbar", "adc", "ima_shift_add", "tile_shift_add", "digital"]
+
+
+class Stage(Spec):
+    """One row of the pipeline table."""
+
+    stage: StageName  #: what happens
+    resource: tuple[Resource, ...]  #: what is busy with it
+    latency_ns: Positive  #: earliest end after its start
+    occupancy: Literal["bits", "reads", "values"]  #: how long the resource is busy, apart from the latency
+    #: bits: bits / width clocks of each resource; reads: once a crossbar read; values: values / rate clocks
+
+
+class Pipeline(Spec):
+    """The pipeline of a tile as a table."""
+
+    schedule: Literal["slotted", "dynamic"]  #: whether stages start on slots
+    slot_ns: Positive | None = None  #: slotted only (dynamic drops it): results are taken over at multiples of this
+    stages: tuple[Stage, ...]  #: every stage once, in order
+    source: str = Field(min_length=1)  #: where the table is from
+
+    @model_validator(mode="after")
+    def _complete(self) -> Pipeline:
+        wanted = list(get_args(StageName))
+        if [stage.stage for stage in self.stages] != wanted:
+            raise ValueError("stages must be, in this order: " + ", ".join(wanted))
+        if self.schedule == "slotted" and self.slot_ns is None:
+            raise ValueError("schedule: slotted needs slot_ns")
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _dynamic_has_no_slot(cls, data: Any) -> Any:
+        """Lets ``schedule: dynamic`` alone switch a slotted base over."""
+        if isinstance(data, dict) and data.get("schedule") == "dynamic":
+            return data | {"slot_ns": None}
+        return data
+
+    def latency_ns(self, name: str) -> float:
+        """Latency of the stage called ``name`` [ns]."""
+        return next(stage.latency_ns for stage in self.stages if stage.stage == name)
+
+
+class Mapping(Spec):
+    """How a network is laid onto the system."""
+
+    weight_bits: Bits = 16  #: bits of a weight
+    input_bits: Bits = 16  #: bits of an activation
+    layer_weight_bits: dict[str, Bits] = Field(default_factory=dict)  #: exceptions by layer
+    replication: Literal["balanced", "none"] = "balanced"  #: each layer as fast as the next needs, or one copy each
+    interval_windows: Count | None = None
+    #: balanced: windows a replica works through for one image; None: the fewest that fit
+    layer_replication: dict[str, Count] = Field(default_factory=dict)  #: exceptions by layer
+    windows: Literal["strips", "interleaved"] = "strips"  #: which replica takes which window
+    crossbar_order: Literal["columns", "rows"] = "columns"  #: what stays together when a layer spans tiles
+    placement: Literal["snake"] = "snake"  #: where on the mesh the tiles of a layer lie
+    spill: Literal["error", "dram"] = "error"  #: what happens where eDRAM is too small
+
+
+class System(Spec):
+    """A system of equal chips."""
+
+    format: Literal["pimsim-system-1"]  #: version of this format
+    name: str = Field(min_length=1)  #: the paper's name for the design
+    paper: str = ""  #: where the design was published
+    chips: Count | Literal["auto"]  #: auto: the fewest that hold the network
+    chip_graph: ChipGraph = ChipGraph()
+    chip: Chip
+    host: Host
+    pipeline: Pipeline
+    mapping: Mapping = Mapping()
+    idle: Literal["gated", "leaking"] = "gated"  #: unused tiles and chips: no static power, or all of it
+
+    @model_validator(mode="after")
+    def _spilling_needs_dram(self) -> System:
+        if self.mapping.spill == "dram" and self.chip.dram is None:
+            raise ValueError("mapping.spill is dram, but chip.dram is not given")
+        return self

@@ -1,0 +1,48 @@
+"""The arena: every table and all state of a run in one int64 array, so that compiled code sees one type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class Arena:
+    """Collects named arrays and lays them out one after another."""
+
+    def __init__(self) -> None:
+        self._parts: list[np.ndarray] = []
+        self._size = 0
+        self.offsets: dict[str, int] = {}
+
+    def add(self, name: str, values: np.ndarray | Sequence[int] | int) -> int:
+        """Append an array (or so many zeros); its offset, also kept under ``name``."""
+        part = np.zeros(values, np.int64) if isinstance(values, int) else np.asarray(values, np.int64).ravel()
+        if name in self.offsets:
+            raise ValueError(f"the arena already holds '{name}'")
+        offset = self.offsets[name] = self._size
+        self._parts.append(part)
+        self._size += part.size
+        return offset
+
+    def add_table(self, stride: int, columns: dict[str, np.ndarray]) -> None:
+        """Append records of ``stride`` words whose fields are the columns, (n,) or (n, k) arrays.
+
+        The name of each column becomes the offset of that field in the first record.
+        """
+        fields = [np.asarray(column, np.int64).reshape(len(column), -1) for column in columns.values()]
+        width = sum(field.shape[1] for field in fields)
+        if width > stride:
+            raise ValueError(f"{width} fields do not fit a record of {stride} words")
+        table = np.zeros((len(fields[0]), stride), np.int64)
+        offset = 0
+        for name, field in zip(columns, fields, strict=True):
+            table[:, offset : offset + field.shape[1]] = field
+            self.offsets[name] = self._size + offset
+            offset += field.shape[1]
+        self._parts.append(table.ravel())
+        self._size += table.size
+
+    def build(self) -> np.ndarray:
+        """The arena as one array."""
+        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.int64)

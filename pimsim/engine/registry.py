@@ -1,0 +1,102 @@
+"""Event handlers, and the loop that is generated to dispatch to them.
+
+A handler is a compiled function ``handler(M, at, H, now, x)``: arena, layout, queue, time [ps] and
+the index of the component it concerns.  :func:`event` registers it under a name; ``begin_NAME``
+and ``end_NAME`` in the layout give the range of static ids that belong to it, so the order of the
+ranges is the order in which simultaneous events are handled.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from numba import njit
+
+_handlers: dict[str, tuple[str, str]] = {}  #: event name -> (module, function)
+
+behaviour = njit(cache=True, forceinline=True, error_model="numpy")
+"""Decorator of a function that the loop inlines."""
+
+
+def event(name: str) -> Callable[[Callable[..., Any]], Any]:
+    """Register a handler for the event called ``name``; a later registration replaces an earlier one."""
+
+    def register(function: Callable[..., Any]) -> Any:
+        _handlers[name] = (function.__module__, function.__name__)
+        return behaviour(function)
+
+    return register
+
+
+_TEMPLATE = '''"""Event loop, generated from the registered handlers: edits here are lost."""
+
+from numba import njit
+from pimsim.engine.queue import pop_key
+{imports}
+
+EMPTY, BUDGET, REBASE, PAUSE, GROW = range(5)
+
+
+@njit(cache=True, error_model="numpy")
+def run(M, at, H, base, budget):
+    """Handle events until none is left, ``budget`` are done, the base must move, or a handler asks to leave.
+
+    Returns (reason, events handled, time of the last one)."""
+    mask = (1 << at.id_bits) - 1
+    horizon = 1 << (61 - at.id_bits)
+    room = H.size - at.margin
+    handled = 0
+    now = base
+    M[at.base] = base
+    while H[0] > 0:
+        if handled >= budget:
+            return BUDGET, handled, now
+        if M[at.pause] != 0:
+            return PAUSE, handled, now
+        if H[0] > room:
+            return GROW, handled, now
+        if (H[1] >> at.id_bits) > horizon:
+            return REBASE, handled, now
+        key = pop_key(H)
+        now = (key >> at.id_bits) + base
+        x = key & mask
+        handled += 1
+{dispatch}
+    return EMPTY, handled, now
+'''
+
+
+def generate_loop(order: Sequence[str], folder: Path) -> ModuleType:
+    """Write and import the loop that handles the events named in ``order``.
+
+    The module lives in the cache folder, so that numba finds its compiled form again.
+    """
+    missing = [name for name in order if name not in _handlers]
+    if missing:
+        raise LookupError(f"no handler is registered for {', '.join(missing)}")
+    imports = "\n".join(
+        f"from {_handlers[name][0]} import {_handlers[name][1]} as handle_{name}" for name in order
+    )
+    dispatch = "\n".join(
+        f"        {'if' if i == 0 else 'elif'} x < at.end_{name}:\n"
+        f"            handle_{name}(M, at, H, now, x - at.begin_{name})"
+        for i, name in enumerate(order)
+    )
+    text = _TEMPLATE.format(imports=imports, dispatch=dispatch)
+    path = folder / "pimsim_loop.py"
+    if not path.exists() or path.read_text() != text:
+        aside = path.with_suffix(f".{os.getpid()}.tmp")
+        aside.write_text(text)
+        aside.replace(path)
+    spec = importlib.util.spec_from_file_location("pimsim_loop", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["pimsim_loop"] = module
+    spec.loader.exec_module(module)
+    return module

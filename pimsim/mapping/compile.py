@@ -1,0 +1,338 @@
+"""Workload x System -> Program."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pimsim.config.records import System
+from pimsim.mapping.allocation import (
+    PlacedSlice,
+    digital_copies,
+    digital_slice,
+    edge_channels,
+    place_matrices,
+    unit_values,
+)
+from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, share_edram
+from pimsim.mapping.delivery import BufferTiles, Senders, plan_deliveries, sort_entries
+from pimsim.mapping.joins import join_reach
+from pimsim.mapping.placement.snake import snake
+from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
+from pimsim.mapping.replication import Replication, choose_replication
+from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
+from pimsim.mapping.windows import Needs, deal_windows, find_needs
+from pimsim.network.fabric import HOST, Fabric, build_fabric
+from pimsim.workload.dataflow import Dataflow
+
+
+def map_network(dataflow: Dataflow, system: System, network: str = "packet") -> Program:
+    """Lay a network onto a system.
+
+    ``network`` is ``packet`` or ``ideal``.  Raises InputError where the network does not fit.
+    """
+    return _Mapper(dataflow, system, network).program()
+
+
+@dataclass
+class _Rows:
+    """Buffers while they are collected: one entry of each list for each (node, edge, replica)."""
+
+    replica: list[int] = field(default_factory=list)
+    source: list[int] = field(default_factory=list)
+    least: list[int] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
+    ready: list[np.ndarray] = field(default_factory=list)
+    done: list[np.ndarray] = field(default_factory=list)
+    edge: list[tuple[int, int]] = field(default_factory=list)
+
+
+class _Mapper:
+    """The steps of mapping, in order; each fills what the next ones need."""
+
+    def __init__(self, dataflow: Dataflow, system: System, network: str) -> None:
+        self.dataflow, self.system, self.network = dataflow, system, network
+        self.nodes = dataflow.nodes
+        self.tilings: dict[int, Tiling] = {
+            i: tile_matrix(node, system) for i, node in enumerate(self.nodes) if node.kind == "mvm"
+        }
+        self.replication: Replication = choose_replication(dataflow, self.tilings, system)
+        self.fabric: Fabric = build_fabric(system, self.replication.chips)
+        self.order = snake(self.fabric)
+        self.copies = [
+            self.replication.copies[i]
+            if node.kind == "mvm"
+            else digital_copies(node, system, self.replication.interval_windows)
+            for i, node in enumerate(self.nodes)
+        ]
+        policy = system.mapping.windows
+        self.dealt = [
+            deal_windows(node.grid, copies, policy) for node, copies in zip(self.nodes, self.copies, strict=True)
+        ]
+        self.rep_base = np.concatenate([[0], np.cumsum(self.copies)]).astype(np.int64)
+        self.win_base = np.concatenate([[0], np.cumsum([node.windows for node in self.nodes])]).astype(np.int64)
+
+    def program(self) -> Program:
+        """All steps."""
+        self._find_needs()
+        placed = place_matrices(self.dataflow, self.tilings, tuple(self.copies), self.order, self.system)
+        self.placed: list[list[list[PlacedSlice]]] = placed
+        self._place_digital()
+        demand = self._demand()
+        tiles = self.fabric.n_tiles
+        tile_bytes = self.system.chip.tile.edram.kib * 1024
+        capacity, spilled = share_edram(demand, tiles, tile_bytes, self.system.mapping.spill)
+        slices = self._slices(spilled)
+        replicas = self._replicas(slices)
+        deliveries = self._deliveries(demand, replicas, slices, spilled)
+        slices = Slices(**{**slices.__dict__, "tree": deliveries.slice_tree})
+        windows = Windows(self._window_positions(), deliveries.window_tree, deliveries.entry_first)
+        rows = self.rows
+        buffers = Buffers(
+            replica=_ints(rows.replica), capacity=capacity, positions=_ints(rows.positions),
+            copies=np.diff(demand.tile_first), source=_ints(rows.source), ready=rows.ready, done=rows.done,
+        )  # fmt: skip
+        return Program(
+            dataflow=self.dataflow, system=self.system, chips=self.replication.chips, network=self.network,
+            fabric=self.fabric, layers=self._layers(), replicas=replicas, slices=slices, windows=windows,
+            buffers=buffers, entry_buffer=deliveries.entry_buffer, entry_rank=deliveries.entry_rank,
+            trees=deliveries.trees, tree_flits=deliveries.tree_flits, message_first=deliveries.message_first,
+            message=deliveries.message, leaves=deliveries.leaves,
+            edram_bytes=bytes_in_tiles(demand, capacity, spilled, tiles),
+            notes=self._notes(spilled, demand),
+        )  # fmt: skip
+
+    def _find_needs(self) -> None:
+        """Need lists of all edges; buffers in the order of replicas, then edges."""
+        reach = join_reach(self.dataflow)
+        self.needs: list[list[Needs]] = [
+            [
+                find_needs(edge, node.grid, self._positions_grid(edge.source), self.dealt[i], reach[i][e])
+                for e, edge in enumerate(node.edges)
+            ]
+            for i, node in enumerate(self.nodes)
+        ]
+        self.rows = _Rows()
+        buffer_first = [0]
+        for i, node in enumerate(self.nodes):
+            first_window = self.dealt[i][0]
+            for v in range(self.copies[i]):
+                window = slice(int(first_window[v]), int(first_window[v + 1]))
+                for e, edge in enumerate(node.edges):
+                    need = self.needs[i][e]
+                    rows = self.rows
+                    rows.replica.append(int(self.rep_base[i]) + v)
+                    rows.source.append(edge.source)
+                    rows.least.append(int(need.least[v]))
+                    rows.positions.append(int(need.first[v + 1] - need.first[v]))
+                    rows.sent.append(edge.channels)
+                    rows.ready.append(need.ready[window])
+                    rows.done.append(need.done[window])
+                    rows.edge.append((i, e))
+                buffer_first.append(len(self.rows.replica))
+        self.buffer_first = _ints(buffer_first)
+
+    def _positions_grid(self, node: int) -> tuple[int, int]:
+        return (1, 1) if self.nodes[node].reduces else self.nodes[node].grid
+
+    def _place_digital(self) -> None:
+        """Each digital replica goes to the tile of the replica that delivers its first input, if it has room."""
+        word = -(-self.system.mapping.input_bits // 8)
+        room = np.full(self.fabric.n_tiles, self.system.chip.tile.edram.kib * 1024, dtype=np.int64)
+        for i in self.tilings:
+            for v, slices in enumerate(self.placed[i]):
+                least = [int(need.least[v]) for need in self.needs[i]]
+                for piece in slices:
+                    channels = edge_channels(self.nodes[i], piece.part)
+                    room[piece.tile] -= word * sum(n * c for n, c in zip(least, channels, strict=True))
+        rank_of_tile = np.empty(self.fabric.n_tiles, dtype=np.int64)
+        rank_of_tile[self.order] = np.arange(self.fabric.n_tiles)
+        self.owner = [self._owner_of_positions(i) for i in range(len(self.nodes))]
+        for i, node in enumerate(self.nodes):
+            if node.kind != "digital":
+                continue
+            part = digital_slice(node)
+            for v in range(self.copies[i]):
+                needed = word * sum(
+                    int(need.least[v]) * edge.channels
+                    for need, edge in zip(self.needs[i], node.edges, strict=True)
+                )
+                tile = self._nearest_with_room(self._preferred_tile(i, v), needed, room, rank_of_tile)
+                room[tile] -= needed
+                self.placed[i].append([PlacedSlice(tile, part)])
+
+    def _owner_of_positions(self, node: int) -> np.ndarray:
+        """(positions,) replica, counted within the node, that delivers each output position."""
+        first, windows = self.dealt[node]
+        if self.nodes[node].reduces:
+            return np.zeros(1, dtype=np.int64)
+        owner = np.empty(windows.size, dtype=np.int64)
+        owner[windows] = np.repeat(np.arange(self.copies[node]), np.diff(first))
+        return owner
+
+    def _preferred_tile(self, node: int, replica: int) -> int:
+        for e, edge in enumerate(self.nodes[node].edges):
+            need = self.needs[node][e]
+            if self.nodes[edge.source].kind != "input" and need.first[replica + 1] > need.first[replica]:
+                position = need.positions[need.first[replica]]
+                return self._home(edge.source, int(self.owner[edge.source][position]))
+        return int(self.order[0])
+
+    def _home(self, node: int, replica: int) -> int:
+        """Home tile: the lowest-numbered tile of the replica."""
+        return min(piece.tile for piece in self.placed[node][replica])
+
+    def _nearest_with_room(self, tile: int, needed: int, room: np.ndarray, rank_of_tile: np.ndarray) -> int:
+        if room[tile] >= needed:
+            return tile
+        fitting = self.order[room[self.order] >= needed]
+        if fitting.size == 0:
+            return tile  # too small everywhere: share_edram says so, or spills
+        away = np.abs(rank_of_tile[fitting] - rank_of_tile[tile])
+        return int(fitting[np.argmin(away)])
+
+    def _demand(self) -> BufferDemand:
+        word = -(-self.system.mapping.input_bits // 8)
+        tile_first, tiles, values = [0], [], []
+        for b, (i, e) in enumerate(self.rows.edge):
+            v = self.rows.replica[b] - int(self.rep_base[i])
+            kept = {}
+            for piece in self.placed[i][v]:
+                channels = edge_channels(self.nodes[i], piece.part)[e]
+                if channels:
+                    kept[piece.tile] = kept.get(piece.tile, 0) + channels
+            if not kept:  # a layer whose rows end before this edge's channels: keep the order of arrival
+                kept[self._home(i, v)] = self.nodes[i].edges[e].channels
+            tiles.extend(kept)
+            values.extend(kept.values())
+            tile_first.append(len(tiles))
+        self.buffer_values = _ints(values)
+        least = _ints(self.rows.least)
+        return BufferDemand(
+            layer=[self.nodes[i].name for i, _ in self.rows.edge],
+            least=least,
+            most=np.maximum(least, _ints(self.rows.positions)),
+            tile_first=_ints(tile_first),
+            tile=_ints(tiles),
+            position_bytes=self.buffer_values * word,
+        )
+
+    def _slices(self, spilled: np.ndarray) -> Slices:
+        columns: dict[str, list[int]] = {name: [] for name in Slices.__dataclass_fields__}
+        for i, node in enumerate(self.nodes):
+            total = max(1, sum(edge.channels for edge in node.edges))
+            for v, pieces in enumerate(self.placed[i]):
+                replica = int(self.rep_base[i]) + v
+                first = int(self.buffer_first[replica])
+                in_dram = sum(edge.channels for e, edge in enumerate(node.edges) if spilled[first + e])
+                for piece in pieces:
+                    part = piece.part
+                    from_dram = -(-part.inputs_read * in_dram // total)
+                    row = (replica, piece.tile, part.ima_hi - part.ima_lo, part.crossbars,
+                           part.inputs_read - from_dram, from_dram, part.outputs_sent, part.additions,
+                           part.results, -1)  # fmt: skip
+                    for name, value in zip(columns, row, strict=True):
+                        columns[name].append(value)
+        return Slices(**{name: _ints(column) for name, column in columns.items()})
+
+    def _replicas(self, slices: Slices) -> Replicas:
+        n = int(self.rep_base[-1])
+        layer = np.repeat(np.arange(len(self.nodes)), self.copies)
+        slice_first = np.zeros(n + 1, dtype=np.int64)
+        np.cumsum(np.bincount(slices.replica, minlength=n), out=slice_first[1:])
+        tile = np.full(n, HOST, dtype=np.int64)
+        for i in range(len(self.nodes)):
+            for v in range(len(self.placed[i])):
+                tile[self.rep_base[i] + v] = self._home(i, v)
+        values = _ints([unit_values(node) for node in self.nodes]).reshape(-1, 4)[layer]
+        window_first = np.concatenate(
+            [base + first[:-1] for base, (first, _) in zip(self.win_base, self.dealt, strict=False)]
+            + [self.win_base[-1:]]
+        )
+        values = values.copy()
+        values[:, 2] += self._home_additions(slices, tile, slice_first)
+        return Replicas(layer, tile, slice_first, window_first.astype(np.int64), self.buffer_first, values)
+
+    def _home_additions(self, slices: Slices, tile: np.ndarray, slice_first: np.ndarray) -> np.ndarray:
+        """(V,) additions of the home tile: of its own slice, and of the partial sums that arrive there."""
+        own = slices.tile == tile[slices.replica]
+        additions = np.bincount(slices.replica[own], weights=slices.added_values[own], minlength=tile.size)
+        results = np.bincount(slices.replica, weights=slices.results, minlength=tile.size)
+        outputs = np.array([self.nodes[i].channels if self.nodes[i].kind == "mvm" else 0 for i in
+                            np.repeat(np.arange(len(self.nodes)), self.copies)])  # fmt: skip
+        return (additions + np.maximum(results - outputs, 0)).astype(np.int64)
+
+    def _window_positions(self) -> np.ndarray:
+        return np.concatenate([windows for _, windows in self.dealt])
+
+    def _deliveries(self, demand: BufferDemand, replicas: Replicas, slices: Slices, spilled: np.ndarray):  # type: ignore[no-untyped-def]
+        window_replica = np.repeat(np.arange(replicas.layer.size), np.diff(replicas.window_first))
+        emits = np.ones(window_replica.size, dtype=bool)
+        for i, node in enumerate(self.nodes):
+            if node.reduces:
+                emits[self.win_base[i] : self.win_base[i + 1] - 1] = False
+        sink = np.array([node.is_output and node.kind != "input" for node in self.nodes])[replicas.layer]
+        senders = Senders(
+            window_replica=window_replica, emits=emits, replica_tile=replicas.tile, replica_sink=sink,
+            replica_values=np.array([node.channels for node in self.nodes])[replicas.layer],
+            slice_replica=slices.replica, slice_tile=slices.tile, slice_results=slices.results,
+            window_first=replicas.window_first,
+        )  # fmt: skip
+        entries = sort_entries(*self._entries(), window_replica.size)
+        noc = self.system.chip.noc
+        mode = "ideal" if self.network == "ideal" else noc.multicast
+        tiles = BufferTiles(demand.tile_first, demand.tile, self.buffer_values, _ints(self.rows.sent))
+        return plan_deliveries(
+            senders, entries, tiles, spilled, self.fabric, mode, self.system.mapping.input_bits, noc.flit_bits,
+            noc.header_flits,
+        )  # fmt: skip
+
+    def _entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(entries,) window, buffer and rank of every delivery of one image."""
+        window_of = [self._window_of_positions(i) for i in range(len(self.nodes))]
+        windows, buffers, ranks = [], [], []
+        for i, node in enumerate(self.nodes):
+            for e, edge in enumerate(node.edges):
+                need = self.needs[i][e]
+                length = np.diff(need.first)
+                replica = np.repeat(np.arange(length.size), length)
+                windows.append(window_of[edge.source][need.positions])
+                buffers.append(self.buffer_first[self.rep_base[i] + replica] + e)
+                ranks.append(np.arange(need.positions.size) - need.first[replica])
+        none = [np.zeros(0, dtype=np.int64)]
+        return np.concatenate(windows or none), np.concatenate(buffers or none), np.concatenate(ranks or none)
+
+    def _window_of_positions(self, node: int) -> np.ndarray:
+        """(positions,) window, in the order of work, that delivers each output position."""
+        _, windows = self.dealt[node]
+        if self.nodes[node].reduces:
+            return self.win_base[node + 1 : node + 2] - 1
+        window = np.empty(windows.size, dtype=np.int64)
+        window[windows] = self.win_base[node] + np.arange(windows.size)
+        return window
+
+    def _layers(self) -> tuple[Layer, ...]:
+        return tuple(
+            Layer(
+                name=node.name,
+                replicas=self.copies[i],
+                tiling=self.tilings.get(i),
+                slices=tuple(piece.part for piece in self.placed[i][0]) if self.placed[i] else (),
+                weight_bits=weight_bits(node, self.system) if i in self.tilings else 0,
+            )
+            for i, node in enumerate(self.nodes)
+        )
+
+    def _notes(self, spilled: np.ndarray, demand: BufferDemand) -> tuple[str, ...]:
+        notes = list(self.dataflow.notes)
+        notes += [f"{node.name}: {note}" for node in self.nodes for note in node.notes]
+        layers = sorted({demand.layer[b] for b in np.flatnonzero(spilled)})
+        if layers:
+            notes.append(f"eDRAM too small: inputs of {', '.join(layers)} are kept in DRAM (mapping.spill: dram)")
+        return tuple(notes)
+
+
+def _ints(values) -> np.ndarray:  # type: ignore[no-untyped-def]
+    return np.asarray(values, dtype=np.int64)

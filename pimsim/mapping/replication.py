@@ -1,0 +1,95 @@
+"""How many copies of each layer: as fast as the next layer needs, scaled down to what the chips offer.
+
+ISAAC's rule (section 6): a layer that is followed by stride or pooling must deliver more windows for each
+window of the next, and gets that many more copies.  Stated as one number: a replica of every layer works
+through at most ``interval`` windows for one image; the smallest interval that fits is taken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pimsim.config.records import System
+from pimsim.errors import InputError
+from pimsim.mapping.packing import tiles_needed
+from pimsim.mapping.tiling import Tiling
+from pimsim.workload.dataflow import Dataflow, Node
+
+
+@dataclass(frozen=True)
+class Replication:
+    """Copies of each node, the chips they take, and the interval that gave them."""
+
+    copies: tuple[int, ...]
+    chips: int
+    interval_windows: int  #: largest number of windows that a replica works through for one image
+
+
+def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: System) -> Replication:
+    """Copies for every node, and the number of chips.
+
+    Raises InputError where the network does not fit, with the number of chips that it needs.
+    """
+    _check_layer_names(dataflow, system)
+    mvm = [i for i, node in enumerate(dataflow.nodes) if node.kind == "mvm"]
+    loops = {i for i in mvm if any(edge.source == i for edge in dataflow.nodes[i].edges)}  # recurrent: step by step
+    longest = max((dataflow.nodes[i].windows for i in mvm), default=1)
+
+    def tiles(interval: int) -> int:
+        demand = [(tilings[i].imas, _copies(dataflow.nodes[i], i in loops, interval, system)) for i in mvm]
+        return tiles_needed(demand, system.chip.tile.imas)
+
+    stated = system.mapping.interval_windows
+    unreplicated = longest if system.mapping.replication == "none" or stated is None else stated
+    least = -(-tiles(unreplicated) // system.chip.tiles)
+    chips = max(1, least) if system.chips == "auto" else system.chips
+    offered = chips * system.chip.tiles
+    if tiles(unreplicated) > offered:
+        crossbars = sum(tilings[i].crossbars * _copies(dataflow.nodes[i], i in loops, unreplicated, system) for i in mvm)
+        raise InputError(
+            f"{dataflow.name} does not fit: it takes {crossbars:,} crossbars in {tiles(unreplicated):,} tiles, and "
+            f"{chips} chip{'s' if chips > 1 else ''} of {system.name} offer {offered:,} tiles; "
+            f"it needs {least} chips (--set chips={least}, or chips=auto)"
+        )
+    interval = unreplicated
+    if system.mapping.replication == "balanced" and stated is None:
+        interval = _smallest_that_fits(tiles, longest, offered)
+    copies = tuple(
+        _copies(node, i in loops, interval, system) if node.kind == "mvm" else 1 for i, node in enumerate(dataflow.nodes)
+    )
+    busiest = max((-(-dataflow.nodes[i].windows // copies[i]) for i in mvm), default=longest)
+    return Replication(copies, chips, max(1, busiest))
+
+
+def _copies(node: Node, recurrent: bool, interval: int, system: System) -> int:
+    assert node.matrix is not None
+    if node.matrix.local:  # every window has weights of its own: one "replica" each
+        return node.windows
+    stated = system.mapping.layer_replication.get(node.name)
+    if stated is not None:
+        return min(stated, node.windows)
+    if system.mapping.replication == "none" or recurrent:
+        return 1
+    return -(-node.windows // interval)
+
+
+def _smallest_that_fits(tiles, longest: int, offered: int) -> int:  # type: ignore[no-untyped-def]
+    low, high = 1, longest
+    while low < high:
+        middle = (low + high) // 2
+        if tiles(middle) <= offered:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _check_layer_names(dataflow: Dataflow, system: System) -> None:
+    names = {node.name for node in dataflow.nodes if node.kind == "mvm"}
+    for key in ("layer_replication", "layer_weight_bits"):
+        for name in getattr(system.mapping, key):
+            if name not in names:
+                raise InputError(
+                    f"no layer '{name}' with weights; allowed: {', '.join(sorted(names))}",
+                    key=f"mapping.{key}.{name}",
+                )

@@ -1,0 +1,136 @@
+"""Delivery trees: which links a packet takes, and where it branches.
+
+A tree belongs to one source and one set of destinations and is used by every packet between them.
+Its edges are numbered so that the children of an edge, and the first edges of a tree, are contiguous.
+
+- ``tree``: one packet that branches where paths part (multicast);
+- ``unicast``: one chain of edges a destination, all of which begin at the source's own link;
+- ``ideal``: one edge a destination, without a link: only its distance counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from pimsim.network.fabric import Fabric, longest_path, path
+
+_MODES = {"tree": 0, "unicast": 1, "ideal": 2}
+
+
+@dataclass(frozen=True)
+class Trees:
+    """Edges of all trees; (n,) int64 arrays.
+
+    A destination is an index into the ``targets`` that :func:`build_trees` was given.
+    """
+
+    first: np.ndarray  #: (trees + 1,) edges of tree t are first[t]..first[t + 1]
+    roots: np.ndarray  #: (trees,) the first ``roots[t]`` of them begin at the source
+    link: np.ndarray  #: (edges,) the link; -1: none (the source's own tile, or an ideal network)
+    child_lo: np.ndarray  #: (edges,) first following edge
+    child_hi: np.ndarray  #: (edges,) last following edge + 1
+    target: np.ndarray  #: (edges,) destination reached at the end of this edge, or -1
+    links_of_kind: np.ndarray  #: (edges, 4) ideal: links passed, by kind
+
+
+def build_trees(
+    fabric: Fabric, sources: np.ndarray, target_first: np.ndarray, targets: np.ndarray, mode: str
+) -> Trees:
+    """One tree for each source: from tile ``sources[t]`` to tiles ``targets[target_first[t]:target_first[t + 1]]``."""
+    arrays = _grow(
+        fabric.shape(), fabric.link_kinds(), longest_path(fabric), sources, target_first, targets, _MODES[mode]
+    )
+    return Trees(*arrays)
+
+
+@njit(cache=True)
+def _grow(shape, kinds, longest, sources, target_first, targets, mode):  # type: ignore[no-untyped-def]
+    n_trees = sources.size
+    room = 1024 + 4 * targets.size
+    link = np.empty(room, np.int64)
+    parent = np.empty(room, np.int64)
+    target = np.empty(room, np.int64)
+    passed = np.zeros((room, 4), np.int64)
+    first = np.zeros(n_trees + 1, np.int64)
+    seen_in = np.full(kinds.size, -1, np.int64)
+    seen_as = np.empty(kinds.size, np.int64)
+    way = np.empty(longest, np.int64)
+    n = 0
+    for tree in range(n_trees):
+        first[tree] = n
+        for k in range(target_first[tree], target_first[tree + 1]):
+            hops = path(shape, sources[tree], targets[k], way)
+            if n + hops + 1 > room:
+                room = 2 * room + hops
+                link = _longer(link, room)
+                parent = _longer(parent, room)
+                target = _longer(target, room)
+                more = np.zeros((room, 4), np.int64)
+                more[:n] = passed[:n]
+                passed = more
+            if hops == 0 or mode == 2:
+                link[n], parent[n], target[n] = -1, -1, k
+                for h in range(hops):
+                    passed[n, kinds[way[h]]] += 1
+                n += 1
+                continue
+            above = -1
+            for h in range(hops):
+                if mode == 0 and seen_in[way[h]] == tree and h < hops - 1:
+                    above = seen_as[way[h]]
+                    continue
+                seen_in[way[h]] = tree
+                seen_as[way[h]] = n
+                link[n], parent[n], target[n] = way[h], above, -1
+                above = n
+                n += 1
+            target[above] = k
+    first[n_trees] = n
+    return _breadth_first(first, link[:n], parent[:n], target[:n], passed[:n])
+
+
+@njit(cache=True)
+def _longer(array, room):  # type: ignore[no-untyped-def]
+    more = np.empty(room, array.dtype)
+    more[: array.size] = array
+    return more
+
+
+@njit(cache=True)
+def _breadth_first(first, link, parent, target, passed):  # type: ignore[no-untyped-def]
+    n = link.size
+    children = np.zeros(n + 1, np.int64)  # of old edge i: order[start[i]:start[i + 1]]
+    for i in range(n):
+        if parent[i] >= 0:
+            children[parent[i] + 1] += 1
+    start = np.cumsum(children)
+    order = np.empty(n, np.int64)
+    filled = start.copy()
+    for i in range(n):
+        if parent[i] >= 0:
+            order[filled[parent[i]]] = i
+            filled[parent[i]] += 1
+    roots = np.zeros(first.size - 1, np.int64)
+    old = np.empty(n, np.int64)  # new position -> old edge
+    child_lo = np.zeros(n, np.int64)
+    child_hi = np.zeros(n, np.int64)
+    for tree in range(first.size - 1):
+        end = first[tree]
+        for i in range(first[tree], first[tree + 1]):
+            if parent[i] < 0:
+                old[end] = i
+                end += 1
+        roots[tree] = end - first[tree]
+        at = first[tree]
+        while at < end:
+            i = old[at]
+            child_lo[at] = end
+            for c in range(start[i], start[i + 1]):
+                old[end] = order[c]
+                end += 1
+            child_hi[at] = end
+            at += 1
+    return first, roots, link[old], child_lo, child_hi, target[old], passed[old]

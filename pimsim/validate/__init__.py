@@ -1,0 +1,1 @@
+"""Checks against the outside: published figures beside pimsim's."""

@@ -1,0 +1,44 @@
+"""Finds a workload by shipped name or by file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from pimsim.errors import InputError, did_you_mean
+from pimsim.workload.records import Workload
+from pimsim.workload.yaml_format import read_workload
+
+#: beside the package in a source checkout, inside it where it was installed
+FOLDERS = (Path(__file__).resolve().parents[2] / "workloads", Path(__file__).resolve().parents[1] / "data" / "workloads")
+
+
+def shipped() -> dict[str, Path]:
+    """Shipped networks: name -> file."""
+    folder = next((folder for folder in FOLDERS if folder.is_dir()), None)
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder else {}
+
+
+def load_workload(name_or_path: str | Path, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Workload:
+    """A shipped network, a YAML file, or an ONNX file.
+
+    Args:
+        name_or_path: ``vgg16``, ``path/to/net.yaml`` or ``path/to/net.onnx``.
+        input_shapes: shape by input name; fixes free dimensions of ONNX files, overrides others.
+
+    Raises:
+        InputError: nothing of that name, or a file that cannot be read.
+    """
+    name, path = str(name_or_path), Path(name_or_path)
+    if name in shipped():
+        return read_workload(shipped()[name], input_shapes)
+    if path.suffix.lower() == ".onnx":
+        from pimsim.workload.onnx_import import import_onnx  # onnx takes long to import, YAML does without
+
+        return import_onnx(path, input_shapes)
+    if path.suffix.lower() in (".yaml", ".yml"):
+        return read_workload(path, input_shapes)
+    close = did_you_mean(name, shipped())
+    raise InputError(
+        f"no workload is called '{name}'{close}", allowed="a .yaml file, a .onnx file, or " + ", ".join(shipped())
+    )

@@ -1,0 +1,85 @@
+"""The network as windows that need regions: what mapping and simulation work on.
+
+A :class:`Node` turns regions of its inputs into one position of its output, window by
+window in raster order.  Fused element-wise operations and folded BatchNorm are part of the
+node that produces their input; reshapes and concatenations along channels have no node, they
+only decide what an :class:`Edge` needs.  Nothing here knows hardware.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Edge:
+    """What the windows of a node need of one producer.
+
+    Window (y, x) needs the rectangle ``rows_lo[y]..rows_hi[y]`` x ``cols_lo[x]..cols_hi[x]``
+    (both ends included) of the producer's output grid; ``hi < lo`` means nothing (padding).
+    A recurrent node names itself as the source: window t needs position t - 1.
+    """
+
+    source: int  #: index of the producing node
+    channels: int  #: values taken of each position
+    rows_lo: np.ndarray  #: (H,) int64, H rows of the consuming node's windows
+    rows_hi: np.ndarray  #: (H,) int64
+    cols_lo: np.ndarray  #: (W,) int64
+    cols_hi: np.ndarray  #: (W,) int64
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Weights that stay in crossbars.
+
+    Rows are channel-major: row = (channel * kernel_positions + kernel position), in the order of
+    the node's edges.  ``groups`` diagonal blocks of ``rows`` x ``columns`` each.
+    """
+
+    rows: int  #: inputs of one output, in one group
+    columns: int  #: outputs of one group
+    groups: int = 1
+    kernel_positions: int = 1  #: rows that one input channel takes
+    local: bool = False  #: every window has weights of its own (locally connected)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One step of the network: a matrix in crossbars, a digital operation, or the input."""
+
+    name: str
+    kind: Literal["input", "mvm", "digital"]
+    operation: str  #: operations this node stands for, joined by '+', for people
+    grid: tuple[int, int]  #: windows: rows H and columns W, in raster order
+    channels: int  #: values of one output position
+    edges: tuple[Edge, ...] = ()
+    matrix: Matrix | None = None  #: of an mvm node
+    actions: dict[str, int] = field(default_factory=dict)
+    #: values a window puts through each digital unit of a tile: sigmoid, maxpool, shift_add, vector
+    reduces: bool = False  #: windows run over the input; the one output position appears after the last
+    macs: int = 0  #: multiply-accumulates of one inference
+    parameters: int = 0
+    is_output: bool = False  #: a result of the network
+    notes: tuple[str, ...] = ()  #: what is simplified or unpriced here, in words for the result
+
+    @property
+    def windows(self) -> int:
+        """Windows of one inference."""
+        return self.grid[0] * self.grid[1]
+
+    @property
+    def positions(self) -> int:
+        """Output positions of one inference."""
+        return 1 if self.reduces else self.windows
+
+
+@dataclass(frozen=True)
+class Dataflow:
+    """All nodes of a network in topological order (recurrent self-edges aside)."""
+
+    name: str
+    nodes: tuple[Node, ...]
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,237 @@
+"""From operations on tensors to windows that need regions: Workload -> Dataflow.
+
+Operations are taken in order; the row of each in the table decides whether it becomes a node, joins the
+node before it, or only changes how consumers see a tensor.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pimsim.errors import InputError
+from pimsim.workload.dataflow import Dataflow, Edge, Matrix, Node
+from pimsim.workload.fusion import fusable
+from pimsim.workload.layouts import input_axes
+from pimsim.workload.operations import TABLE
+from pimsim.workload.records import Operation, Shape, Workload
+from pimsim.workload.spans import Span, everything, identity
+from pimsim.workload.views import Axes, Grid, View, canonical_grid, large, regrid, whole
+
+
+@dataclass
+class Draft:
+    """A node that later operations may still join."""
+
+    name: str
+    kind: Literal["input", "mvm", "digital"]
+    operation: str
+    grid: Grid
+    channels: int
+    edges: list[Edge] = field(default_factory=list)
+    matrix: Matrix | None = None
+    actions: dict[str, int] = field(default_factory=dict)
+    reduces: bool = False
+    macs: int = 0
+    parameters: int = 0
+    is_output: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    def act(self, unit: str, values: int) -> None:
+        """Let every window put more values through a digital unit."""
+        if values:
+            self.actions[unit] = self.actions.get(unit, 0) + values
+
+    def node(self) -> Node:
+        """The finished node."""
+        return Node(
+            self.name,
+            self.kind,
+            self.operation,
+            self.grid,
+            self.channels,
+            tuple(self.edges),
+            self.matrix,
+            dict(self.actions),
+            self.reduces,
+            self.macs,
+            self.parameters,
+            self.is_output,
+            tuple(dict.fromkeys(self.notes)),
+        )
+
+
+class Lowering:
+    """State of one lowering: the nodes so far, and the view of every tensor so far."""
+
+    def __init__(self, workload: Workload) -> None:
+        self.workload = workload
+        self.nodes: list[Draft] = []
+        self.views: dict[str, View] = {}
+        self.consumers: dict[str, list[int]] = defaultdict(list)
+        self.joined: dict[int, int] = {}  #: operation -> node that it is part of
+        self.notes: list[str] = list(workload.notes)
+        for index, operation in enumerate(workload.operations):
+            for name in dict.fromkeys(operation.inputs):
+                self.consumers[name].append(index)
+        for name in workload.outputs:
+            self.consumers[name].append(len(workload.operations))
+
+    def run(self) -> Dataflow:
+        """Lower all operations."""
+        for name in self.workload.inputs:
+            self._input(name)
+        for index, operation in enumerate(self.workload.operations):
+            self.index = index
+            TABLE[operation.type].lower(self, operation)
+        for name in self.workload.outputs:
+            for part in self.view(name).parts:
+                self.nodes[part.source].is_output = True
+        return Dataflow(
+            self.workload.name, tuple(draft.node() for draft in self.nodes), tuple(dict.fromkeys(self.notes))
+        )
+
+    def _input(self, name: str) -> None:
+        shape = self.shape(name)
+        axes = input_axes(self.workload, name, self.consumers)
+        grid = canonical_grid(shape, axes)
+        node = self.add(Draft(name, "input", "Input", grid, _channels(shape, axes)))
+        self.views[name] = whole(node, shape, axes, grid, None)
+
+    # what operations ask
+
+    def shape(self, tensor: str) -> Shape:
+        """Shape of a tensor."""
+        return self.workload.tensors[tensor].shape
+
+    def is_constant(self, tensor: str) -> bool:
+        """Whether a tensor holds weights."""
+        return bool(tensor) and self.workload.tensors[tensor].constant
+
+    def activations(self, operation: Operation) -> list[str]:
+        """Inputs of an operation that are not weights, each once."""
+        return [name for name in dict.fromkeys(operation.inputs) if name and not self.is_constant(name)]
+
+    def view(self, tensor: str) -> View:
+        """How a tensor is made of nodes' outputs."""
+        if tensor not in self.views:
+            raise InputError(f"tensor '{tensor}' is a weight where a feature map is expected")
+        return self.views[tensor]
+
+    def arranged(self, tensor: str, axes: Axes, grid: Grid | None = None) -> View:
+        """The view with these channel dimensions; data are reordered by a node of their own if need be."""
+        view = self.view(tensor)
+        axes = large(axes, view.shape)
+        if view.axes != axes:
+            return self.reordered(tensor, axes, grid or canonical_grid(view.shape, axes))
+        return regrid(view, grid) if grid else view
+
+    def reordered(self, tensor: str, axes: Axes, grid: Grid, shape: Shape | None = None) -> View:
+        """A digital node that waits for the whole tensor and writes it in another order."""
+        view, shape = self.view(tensor), shape or self.shape(tensor)
+        channels = _channels(shape, axes)
+        draft = Draft(f"{tensor}/reorder", "digital", "Reorder", grid, channels)
+        draft.edges = self.all_of(view, grid)
+        draft.act("vector", channels)
+        draft.notes.append("order of the data is changed by a digital pass that waits for the whole tensor")
+        return whole(self.add(draft), shape, axes, grid, None)
+
+    # what operations do
+
+    def add(self, draft: Draft) -> int:
+        """Append a node; returns its index."""
+        self.nodes.append(draft)
+        return len(self.nodes) - 1
+
+    def node(
+        self,
+        operation: Operation,
+        kind: Literal["mvm", "digital"],
+        grid: Grid,
+        channels: int,
+        edges: tuple[Edge, ...] | list[Edge],
+        matrix: Matrix | None = None,
+        actions: dict[str, int] | None = None,
+        reduces: bool = False,
+        note: str = "",
+    ) -> int:
+        """Append the node of an operation, with the operation's cost; returns its index."""
+        draft = Draft(operation.name, kind, operation.type, grid, channels, list(edges), matrix, reduces=reduces)
+        draft.macs, draft.parameters = operation.macs, operation.parameters
+        for unit, values in (actions or {}).items():
+            draft.act(unit, values)
+        if kind == "digital":
+            draft.edges = _distinct(draft.edges)
+        if note:
+            draft.notes.append(note)
+        return self.add(draft)
+
+    def produce(self, tensor: str, node: int, axes: Axes | set[int], grid: Grid | None = None) -> None:
+        """Declare a tensor to be the whole output of a node."""
+        if tensor:
+            draft = self.nodes[node]
+            owner = None if draft.reduces or draft.kind == "input" else node
+            shape = self.shape(tensor)
+            self.views[tensor] = whole(node, shape, axes, grid or ((1, 1) if draft.reduces else draft.grid), owner)
+
+    def alias(self, operation: Operation, view: View, source: str | None = None) -> None:
+        """Declare the output to be another view of the input's data."""
+        source = source or operation.inputs[0]
+        alone = len(self.consumers[source]) == 1
+        self.views[operation.outputs[0]] = view if alone else replace(view, owner=None)
+
+    def all_of(self, view: View, grid: Grid) -> list[Edge]:
+        """Edges of windows that each need every position of a view."""
+        return _distinct(view.edges(everything(grid[0], view.grid[0]), everything(grid[1], view.grid[1])))
+
+    def each_of(self, view: View) -> tuple[Edge, ...]:
+        """Edges of windows that need the position of the view at their own place."""
+        return view.edges(identity(view.grid[0]), identity(view.grid[1]))
+
+    # joining the node before
+
+    def join(self, operation: Operation) -> Draft | None:
+        """The node that an element-wise operation can be part of, if there is one."""
+        if self.index not in self.joined:
+            inputs = self.activations(operation)
+            owner = self.view(inputs[0]).owner if len(inputs) == 1 else None
+            if owner is None:
+                return None
+            for index in fusable(self.workload, inputs[0], self.consumers):
+                self.joined[index] = owner
+        node = self.joined.get(self.index)
+        return None if node is None else self.nodes[node]
+
+    def joined_view(self, operation: Operation, tensor: str) -> View:
+        """View of the result of a joined operation: its input's, under the result's own shape."""
+        view = self.view(tensor)
+        outside = [at for at in self.consumers[operation.outputs[0]] if at not in self.joined]
+        node = self.joined[self.index]
+        return replace(view, owner=node if outside else None)
+
+
+def lower(workload: Workload) -> Dataflow:
+    """Nodes with windows and regions for a workload.
+
+    Raises:
+        InputError: an operation whose operands cannot be brought onto the hardware's units.
+    """
+    return Lowering(workload).run()
+
+
+def _channels(shape: Shape, axes: Axes) -> int:
+    channels = 1
+    for axis in axes:
+        channels *= shape[axis]
+    return channels
+
+
+def _distinct(edges: tuple[Edge, ...] | list[Edge]) -> list[Edge]:
+    """Each region of a producer once: a digital unit that uses a value twice fetches it once."""
+    kept: dict[tuple[int, Span, Span], Edge] = {}
+    for edge in edges:
+        key = (edge.source, Span(edge.rows_lo, edge.rows_hi), Span(edge.cols_lo, edge.cols_hi))
+        if key not in kept or kept[key].channels < edge.channels:
+            kept[key] = edge
+    return list(kept.values())
