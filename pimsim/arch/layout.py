@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 
 REPLICA, SLICE, BUFFER, EDGE, LEAF = 40, 16, 16, 8, 16
-"""Words of one record.  The fields of a record lie side by side: what is used together shares a cache line."""
+"""Words of one record (edges and leaves: 32-bit words, in T; others: 64-bit, in M).  The fields of a record lie side by side: what is used together shares a cache line."""
 
 
 class Layout(NamedTuple):
-    """Offsets in the arena, and plain parameters; V, S, B, F... as in ``mapping.program``.
+    """Offsets in the state M and in the tables T, and plain parameters; V, S, B, F... as in ``mapping.program``.
 
     ``rep_``, ``sl_``, ``buf_``, ``edge_`` and ``leaf_`` are offsets of a field in the first record of a table:
     field f of record r is ``M[at.rep_f + REPLICA * r]``, and so on.
@@ -100,11 +100,11 @@ class Layout(NamedTuple):
     sl_add_ps: int
     sl_tree: int
     sl_delivered: int  #: windows delivered to the home tile
-    # windows (W)
+    win_sent_ps: int  #: (2, W) when the last two images' packets left
+    # in T: windows (W)
     win_tree: int
     win_entry_first: int  #: (W + 1)
-    win_sent_ps: int  #: (2, W) when the last two images' packets left
-    # entries
+    # in T: entries
     entry_buffer: int
     entry_rank: int
     # buffers (B)
@@ -118,7 +118,7 @@ class Layout(NamedTuple):
     buf_base: int  #: ranks below are free
     buf_frontier: int  #: ranks below have arrived
     buf_waiting: int  #: first replica that waits for places, or -1
-    # trees and their edges
+    # in T: trees and their edges
     tree_first: int  #: (T + 1)
     tree_roots: int  #: (T)
     message: int
@@ -130,7 +130,7 @@ class Layout(NamedTuple):
     edge_head_ps: int  #: from there until the packet asks for the next links
     edge_tail_ps: int  #: from there until it has arrived whole
     entry_of_leaf: int  #: entries that arrive at each leaf, as indices among the window's entries
-    # leaves (F)
+    # in T: leaves (F)
     leaf_tree: int
     leaf_tile: int
     leaf_slice: int

@@ -21,7 +21,7 @@ IDLE, PENDING, DONE = range(3)  #: rep_state
 
 
 @event("free")
-def free_places(M, at, H, now, v):  # type: ignore[no-untyped-def]
+def free_places(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """The replica's oldest window has read: its places are free, and whoever waits for them tries again."""
     r = REPLICA * v
     i = M[at.rep_freed + r]
@@ -42,7 +42,7 @@ def free_places(M, at, H, now, v):  # type: ignore[no-untyped-def]
 
 
 @behaviour
-def ask(M, at, H, now, v):  # type: ignore[no-untyped-def]
+def ask(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """If the idle replica has all inputs of its next window, schedule its issue."""
     r = REPLICA * v
     i = M[at.rep_next + r]
@@ -60,11 +60,11 @@ def ask(M, at, H, now, v):  # type: ignore[no-untyped-def]
 
 
 @behaviour
-def lacks_places(M, at, v, window, image):  # type: ignore[no-untyped-def]
+def lacks_places(M, T, at, v, window, image):  # type: ignore[no-untyped-def]
     """Whether some buffer has no place for the window's output; the replica then waits at the first such."""
-    for e in range(M[at.win_entry_first + window], M[at.win_entry_first + window + 1]):
-        p = BUFFER * M[at.entry_buffer + e]
-        rank = image * M[at.buf_positions + p] + M[at.entry_rank + e]
+    for e in range(T[at.win_entry_first + window], T[at.win_entry_first + window + 1]):
+        p = BUFFER * T[at.entry_buffer + e]
+        rank = image * M[at.buf_positions + p] + T[at.entry_rank + e]
         if rank >= M[at.buf_base + p] + M[at.buf_capacity + p]:
             M[at.rep_blocked_next + REPLICA * v] = M[at.buf_waiting + p]
             M[at.buf_waiting + p] = v
@@ -73,20 +73,20 @@ def lacks_places(M, at, v, window, image):  # type: ignore[no-untyped-def]
 
 
 @event("issue")
-def issue(M, at, H, now, v):  # type: ignore[no-untyped-def]
+def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """The next window: reserve places for its output, read its inputs, start its crossbars."""
     r = REPLICA * v
     image = M[at.rep_image + r]
     window = M[at.rep_window_first + r] + M[at.rep_next + r]
-    if lacks_places(M, at, v, window, image):
+    if lacks_places(M, T, at, v, window, image):
         return
     if M[at.rep_tile + r] < 0:
         hold = M[at.rep_interval_ps + r]
         start = serve(M, at.host, now, hold)
-        launch(M, at, H, start + hold + M[at.rep_compute_ps + r], v)
+        launch(M, T, at, H, start + hold + M[at.rep_compute_ps + r], v)
     else:
-        start = read_inputs(M, at, H, now, v)
-    note_losses(M, at, now, start, r)
+        start = read_inputs(M, T, at, H, now, v)
+    note_losses(M, T, at, now, start, r)
     layer = image * at.n_layers + M[at.rep_layer + r]
     if start < M[at.layer_first_ps + layer]:
         M[at.layer_first_ps + layer] = start
@@ -102,11 +102,11 @@ def issue(M, at, H, now, v):  # type: ignore[no-untyped-def]
         if image + 1 == at.batch:
             M[at.rep_state + r] = DONE
             return
-    ask(M, at, H, now, v)
+    ask(M, T, at, H, now, v)
 
 
 @behaviour
-def read_inputs(M, at, H, now, v):  # type: ignore[no-untyped-def]
+def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """Stage 1 in every slice: eDRAM and bus together; the latest start [ps]."""
     r = REPLICA * v
     compute = M[at.rep_compute_ps + r]
@@ -149,7 +149,7 @@ def read_inputs(M, at, H, now, v):  # type: ignore[no-untyped-def]
 
 
 @behaviour
-def note_losses(M, at, now, start, r):  # type: ignore[no-untyped-def]
+def note_losses(M, T, at, now, start, r):  # type: ignore[no-untyped-def]
     """Split the time since the last window's interval ended by what this window had to wait for."""
     if M[at.rep_last_start + r] < 0:
         M[at.lost_fill + r] = start

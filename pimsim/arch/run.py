@@ -15,7 +15,7 @@ from pimsim.arch.layout import BUFFER, REPLICA, Layout
 from pimsim.arch.replica import DONE, PENDING
 from pimsim.arch.state import EVENTS, LOSSES, build_state
 from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT
-from pimsim.engine.queue import push_key, shift_keys
+from pimsim.engine.queue import WIDTH_BITS, grown, move_base, new_queue, push_key
 from pimsim.engine.registry import generate_loop
 from pimsim.mapping.program import UNITS, Program
 
@@ -66,13 +66,13 @@ def run_compiled(
     arrays (see :mod:`pimsim.arch.tracing`).  Raises Standstill, or OverflowError for a time beyond the clock.
     """
     loop = generate_loop(EVENTS, engine.CACHE)
-    M, at = build_state(program, batch, log, trace_records if trace else 0)
-    H = np.zeros(max(1 << 14, 4 * at.margin), np.int64)
+    M, T, at = build_state(program, batch, log, trace_records if trace else 0)
+    H = new_queue(max(1 << 14, program.replicas.layer.size + 4 * at.margin))
     _start(M, at, H, program)
     total = batch * program.windows.position.size
     base, events = 0, 0
     while True:
-        reason, handled, now = loop.run(M, at, H, base, budget)
+        reason, handled, now = loop.run(M, T, at, H, base, budget)
         events += handled
         if M[at.overflow]:
             raise OverflowError(f"an event lies too far after {now} ps for the clock of this run")
@@ -83,10 +83,8 @@ def run_compiled(
         if reason == loop.EMPTY:
             break
         if reason == loop.GROW:
-            H = np.concatenate([H, np.zeros_like(H)])
-        if now > base:
-            shift_keys(H, (now - base) << at.id_bits)
-            base = now
+            H = grown(H, at.id_bits + WIDTH_BITS)
+        base += move_base(H, now - base, at.id_bits)
     timing = _timing(M, at, program, batch, events)
     if M[at.windows_sent] < total or np.any(_states(M, at, program) != DONE):
         raise Standstill(describe_standstill(M, at, program))
@@ -99,7 +97,7 @@ def _start(M: np.ndarray, at: Layout, H: np.ndarray, program: Program) -> None:
         buffers = range(program.replicas.buffer_first[v], program.replicas.buffer_first[v + 1])
         if all(program.buffers.ready[b][0] == 0 for b in buffers):
             M[at.rep_state + REPLICA * v] = PENDING
-            push_key(H, at.begin_issue + v)
+            push_key(H, at.begin_issue + v, at.id_bits + WIDTH_BITS)
 
 
 def _flush(M: np.ndarray, at: Layout, trace: Callable[[np.ndarray], None]) -> None:

@@ -22,22 +22,22 @@ LOSSES = ("fill", "input", "network", "space", "edram", "bus")  #: what a window
 _NEVER = np.iinfo(np.int64).max
 
 
-def build_state(program: Program, batch: int, log: bool = False, trace: int = 0) -> tuple[np.ndarray, Layout]:
-    """Arena and layout for ``batch`` images; ``trace`` is the number of trace records kept at a time."""
-    arena = Arena()
+def build_state(program: Program, batch: int, log: bool = False, trace: int = 0) -> tuple[np.ndarray, np.ndarray, Layout]:
+    """State (int64), tables (int32) and layout for ``batch`` images; ``trace`` is the number of trace records kept at a time."""
+    arena, tables = Arena(), Arena(np.int32)
     parameters = _parameters(program, batch, log, trace)
     _add_ports(arena, program)
     _add_replicas(arena, program, parameters["slot_ps"])
     _add_slices(arena, program)
-    _add_windows(arena, program)
+    _add_windows(arena, tables, program)
     _add_buffers(arena, program)
-    _add_network(arena, program)
+    _add_network(tables, program)
     _add_progress(arena, program, batch, log, trace)
     arena.add("base", 1)
     arena.add("pause", 1)
     arena.add("overflow", 1)
-    layout = Layout(**{**arena.offsets, **parameters})
-    return arena.build(), layout
+    layout = Layout(**{**arena.offsets, **tables.offsets, **parameters})
+    return arena.build(), tables.build(), layout
 
 
 def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str, int]:
@@ -159,8 +159,12 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndar
     output = _bus_ps(system, slices.sent_values)
     interval = np.zeros_like(replicas.layer)
     compute = np.full_like(replicas.layer, -1)
+    vectors = {
+        i: vector_timing(system, slot_ps, int((layer.tiling.row_hi - layer.tiling.row_lo).max()))
+        for i, layer in enumerate(program.layers)
+        if layer.tiling is not None
+    }
     for v, layer in enumerate(replicas.layer):
-        tiling = program.layers[layer].tiling
         own = slice(int(replicas.slice_first[v]), int(replicas.slice_first[v + 1]))
         if replicas.tile[v] < 0:
             host, bits = system.host, system.mapping.input_bits
@@ -169,9 +173,8 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndar
             compute[v] = ns_to_ps(host.latency_ns)
             continue
         paced = max(int(busiest[v]), int(read[own].max()), int(output[own].max()))
-        if tiling is not None:
-            vector = vector_timing(system, slot_ps, int((tiling.row_hi - tiling.row_lo).max()))
-            paced, compute[v] = max(paced, vector.interval_ps), vector.latency_ps
+        if layer in vectors:
+            paced, compute[v] = max(paced, vectors[layer].interval_ps), vectors[layer].latency_ps
         interval[v] = max(-(-paced // slot_ps), 1) * slot_ps
     return interval, compute
 
@@ -193,12 +196,12 @@ def _add_slices(arena: Arena, program: Program) -> None:
     })  # fmt: skip
 
 
-def _add_windows(arena: Arena, program: Program) -> None:
-    arena.add("win_tree", program.windows.tree)
-    arena.add("win_entry_first", program.windows.entry_first)
+def _add_windows(arena: Arena, tables: Arena, program: Program) -> None:
+    tables.add("win_tree", program.windows.tree)
+    tables.add("win_entry_first", program.windows.entry_first)
     arena.add("win_sent_ps", 2 * program.windows.tree.size)
-    arena.add("entry_buffer", program.entry_buffer)
-    arena.add("entry_rank", program.entry_rank)
+    tables.add("entry_buffer", program.entry_buffer)
+    tables.add("entry_rank", program.entry_rank)
 
 
 def _add_buffers(arena: Arena, program: Program) -> None:
@@ -225,13 +228,13 @@ def _add_buffers(arena: Arena, program: Program) -> None:
         del arena.offsets[name]
 
 
-def _add_network(arena: Arena, program: Program) -> None:
+def _add_network(tables: Arena, program: Program) -> None:
     trees, leaves, system = program.trees, program.leaves, program.system
     hold, head, tail = _edge_durations(program)
-    arena.add("tree_first", trees.first)
-    arena.add("tree_roots", trees.roots)
-    arena.add("message", program.message)
-    arena.add_table(EDGE, {
+    tables.add("tree_first", trees.first)
+    tables.add("tree_roots", trees.roots)
+    tables.add("message", program.message)
+    tables.add_table(EDGE, {
         "edge_link": trees.link,
         "edge_child_lo": trees.child_lo,
         "edge_child_hi": trees.child_hi,
@@ -243,7 +246,7 @@ def _add_network(arena: Arena, program: Program) -> None:
     write = _edram_ps(system, leaves.write_values)
     in_dram = _dram_ps(system, leaves.write_values)
     first = program.message_first[leaves.tree]
-    arena.add_table(LEAF, {
+    tables.add_table(LEAF, {
         "leaf_tree": leaves.tree,
         "leaf_tile": leaves.tile,
         "leaf_slice": leaves.slice,
@@ -257,7 +260,7 @@ def _add_network(arena: Arena, program: Program) -> None:
         "leaf_message": first,
         "leaf_image": np.zeros_like(first),
     })  # fmt: skip
-    arena.add("entry_of_leaf", leaves.entry)
+    tables.add("entry_of_leaf", leaves.entry)
 
 
 def sink_leaves(program: Program) -> np.ndarray:

@@ -21,7 +21,7 @@ SHIFT_ADD = 2  #: index of the shift-and-add among them
 
 
 @event("output")
-def transfer_outputs(M, at, H, now, s):  # type: ignore[no-untyped-def]
+def transfer_outputs(M, T, at, H, now, s):  # type: ignore[no-untyped-def]
     """A slice's output registers are full: over the bus to the tile."""
     q = SLICE * s
     tile = M[at.sl_tile + q]
@@ -32,20 +32,20 @@ def transfer_outputs(M, at, H, now, s):  # type: ignore[no-untyped-def]
 
 
 @event("merge")
-def merge_imas(M, at, H, now, s):  # type: ignore[no-untyped-def]
+def merge_imas(M, T, at, H, now, s):  # type: ignore[no-untyped-def]
     """Outputs of a slice are in the tile: at home they are counted; elsewhere they are added up and sent home."""
     q = SLICE * s
     if M[at.sl_tree + q] < 0:
-        gather(M, at, H, now, s)
+        gather(M, T, at, H, now, s)
         return
     hold = M[at.sl_add_ps + q]
     unit = at.unit + FIELDS * (UNITS * M[at.sl_tile + q] + SHIFT_ADD)
     start = serve(M, unit, now, hold) if hold > 0 else now
-    send(M, at, H, slot_after(at.slot_ps, start + hold), M[at.sl_tree + q])
+    send(M, T, at, H, slot_after(at.slot_ps, start + hold), M[at.sl_tree + q])
 
 
 @behaviour
-def gather(M, at, H, now, s):  # type: ignore[no-untyped-def]
+def gather(M, T, at, H, now, s):  # type: ignore[no-untyped-def]
     """One more slice has delivered a window to the home tile; when all have, the window is activated."""
     v = M[at.sl_replica + SLICE * s]
     r = REPLICA * v
@@ -67,7 +67,7 @@ def gather(M, at, H, now, s):  # type: ignore[no-untyped-def]
 
 
 @event("activate")
-def activate(M, at, H, now, v):  # type: ignore[no-untyped-def]
+def activate(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """Stage 21: all digital units that the window needs, side by side; then its output leaves."""
     r = REPLICA * v
     tile = M[at.rep_tile + r]
@@ -83,53 +83,53 @@ def activate(M, at, H, now, v):  # type: ignore[no-untyped-def]
         if hold > 0:
             occupy(M, at.unit + FIELDS * (UNITS * tile + u), now, start, hold)
     tracing.record(M, at, tracing.ACTIVATE, tile, v, M[at.rep_active_image + r], start, start + longest)
-    launch(M, at, H, stage_end(at.slot_ps, start, longest, at.activation_latency_ps), v)
+    launch(M, T, at, H, stage_end(at.slot_ps, start, longest, at.activation_latency_ps), v)
 
 
 @event("deliver")
-def write_edram(M, at, H, now, leaf):  # type: ignore[no-untyped-def]
+def write_edram(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
     """A packet has arrived whole: partial sums are merged, data is written to eDRAM (22) or DRAM."""
     f = LEAF * leaf
-    s = M[at.leaf_slice + f]
+    s = T[at.leaf_slice + f]
     if s >= 0:
-        gather(M, at, H, now, s)
+        gather(M, T, at, H, now, s)
         return
-    hold = M[at.leaf_write_ps + f]
-    if M[at.leaf_spilled + f] > 0:
-        port = at.dram + FIELDS * (M[at.leaf_spilled + f] - 1)
+    hold = T[at.leaf_write_ps + f]
+    if T[at.leaf_spilled + f] > 0:
+        port = at.dram + FIELDS * (T[at.leaf_spilled + f] - 1)
     else:
-        port = at.edram + FIELDS * M[at.leaf_tile + f]
+        port = at.edram + FIELDS * T[at.leaf_tile + f]
     start = serve(M, port, now, hold)
-    tracing.record(M, at, tracing.WRITE, M[at.leaf_tile + f], M[at.leaf_tree + f], -1, start, start + hold)
+    tracing.record(M, at, tracing.WRITE, T[at.leaf_tile + f], T[at.leaf_tree + f], -1, start, start + hold)
     schedule(M, at, H, stage_end(at.slot_ps, start, hold, at.write_latency_ps), at.begin_arrived + leaf)
 
 
 @event("arrived")
-def arrive(M, at, H, now, leaf):  # type: ignore[no-untyped-def]
+def arrive(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
     """A position can be read in this tile: tell the replicas that have waited for it."""
     f = LEAF * leaf
-    message = M[at.leaf_message + f]
-    image = M[at.leaf_image + f]
-    window = M[at.message + message]
+    message = T[at.leaf_message + f]
+    image = T[at.leaf_image + f]
+    window = T[at.message + message]
     message += 1
-    if message == M[at.leaf_message_end + f]:
-        message = M[at.leaf_message_first + f]
-        M[at.leaf_image + f] = image + 1
-    M[at.leaf_message + f] = message
-    if M[at.leaf_sink + f]:
+    if message == T[at.leaf_message_end + f]:
+        message = T[at.leaf_message_first + f]
+        T[at.leaf_image + f] = image + 1
+    T[at.leaf_message + f] = message
+    if T[at.leaf_sink + f]:
         M[at.image_outputs + image] += 1
         M[at.image_done_ps + image] = now
     transit = now - M[at.win_sent_ps + (image & 1) * at.n_windows + window]
-    entries = M[at.win_entry_first + window]
-    for k in range(M[at.leaf_entry_first + f], M[at.leaf_entry_end + f]):
-        receive(M, at, H, now, transit, image, entries + M[at.entry_of_leaf + k])
+    entries = T[at.win_entry_first + window]
+    for k in range(T[at.leaf_entry_first + f], T[at.leaf_entry_end + f]):
+        receive(M, T, at, H, now, transit, image, entries + T[at.entry_of_leaf + k])
 
 
 @behaviour
-def receive(M, at, H, now, transit, image, entry):  # type: ignore[no-untyped-def]
+def receive(M, T, at, H, now, transit, image, entry):  # type: ignore[no-untyped-def]
     """One copy of a position is in place; when all are, and all before it, the replica may go on."""
-    p = BUFFER * M[at.entry_buffer + entry]
-    rank = image * M[at.buf_positions + p] + M[at.entry_rank + entry]
+    p = BUFFER * T[at.entry_buffer + entry]
+    rank = image * M[at.buf_positions + p] + T[at.entry_rank + entry]
     capacity = M[at.buf_capacity + p]
     copies = M[at.buf_copies + p]
     ring = M[at.buf_ring + p]
@@ -148,4 +148,4 @@ def receive(M, at, H, now, transit, image, entry):  # type: ignore[no-untyped-de
     v = M[at.buf_replica + p]
     if M[at.rep_state + REPLICA * v] == IDLE:
         M[at.rep_transit_ps + REPLICA * v] = transit
-        ask(M, at, H, now, v)
+        ask(M, T, at, H, now, v)

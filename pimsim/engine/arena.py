@@ -1,4 +1,8 @@
-"""The arena: every table and all state of a run in one int64 array, so that compiled code sees one type."""
+"""Arenas: the state of a run in one int64 array, its larger tables in one int32 array.
+
+Compiled code then sees two types only, whatever it works on; half the width lets twice as many records
+of the tables stay in the caches.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,8 @@ import numpy as np
 class Arena:
     """Collects named arrays and lays them out one after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, dtype: type[np.signedinteger] = np.int64) -> None:
+        self._dtype = dtype
         self._parts: list[np.ndarray] = []
         self._size = 0
         self.offsets: dict[str, int] = {}
@@ -44,5 +49,11 @@ class Arena:
         self._size += table.size
 
     def build(self) -> np.ndarray:
-        """The arena as one array."""
-        return np.concatenate(self._parts) if self._parts else np.zeros(0, np.int64)
+        """The arena as one array.
+
+        Raises OverflowError where a value is too large for it.
+        """
+        whole = np.concatenate([*self._parts, np.zeros(0, np.int64)])
+        if whole.size and max(int(whole.max()), -int(whole.min())) > np.iinfo(self._dtype).max:
+            raise OverflowError("a duration or table of this run is too large for 32 bits")
+        return whole.astype(self._dtype)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pimsim.engine.queue import push_key
+from pimsim.engine.queue import WIDTH_BITS, push_key
 from pimsim.engine.registry import behaviour
 
 
@@ -12,4 +12,5 @@ def schedule(M, at, H, time, static_id):  # type: ignore[no-untyped-def]
     ahead = time - M[at.base]
     if ahead < 0 or (ahead >> (62 - at.id_bits)) > 1:
         M[at.overflow] = 1
-    push_key(H, (ahead << at.id_bits) | static_id)
+        ahead = 0
+    push_key(H, (ahead << at.id_bits) | static_id, at.id_bits + WIDTH_BITS)

@@ -14,7 +14,7 @@ FREE, FREE2, SERVERS, BUSY, WAIT, OPS, LAST, VIOLATIONS = range(8)  #: fields of
 FIELDS = 8
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
 def available(M: np.ndarray, port: int) -> int:
     """Time from which one server of the port is free [ps]."""
     free = M[port + FREE]
@@ -23,7 +23,7 @@ def available(M: np.ndarray, port: int) -> int:
     return free
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
 def occupy(M: np.ndarray, port: int, now: int, start: int, duration: int) -> None:
     """Hold one server from ``start`` for ``duration``, requested at ``now`` [ps]."""
     free = available(M, port)
@@ -40,7 +40,7 @@ def occupy(M: np.ndarray, port: int, now: int, start: int, duration: int) -> Non
     M[port + LAST] = now
 
 
-@njit(cache=True, forceinline=True, error_model="numpy")
+@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
 def serve(M: np.ndarray, port: int, now: int, duration: int) -> int:
     """Request the port at ``now`` for ``duration``; the time at which service starts [ps]."""
     start = max(now, available(M, port))

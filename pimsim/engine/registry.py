@@ -1,6 +1,6 @@
 """Event handlers, and the loop that is generated to dispatch to them.
 
-A handler is a compiled function ``handler(M, at, H, now, x)``: arena, layout, queue, time [ps] and
+A handler is a compiled function ``handler(M, T, at, H, now, x)``: arena, layout, queue, time [ps] and
 the index of the component it concerns.  :func:`event` registers it under a name; ``begin_NAME``
 and ``end_NAME`` in the layout give the range of static ids that belong to it, so the order of the
 ranges is the order in which simultaneous events are handled.
@@ -20,7 +20,7 @@ from numba import njit
 
 _handlers: dict[str, tuple[str, str]] = {}  #: event name -> (module, function)
 
-behaviour = njit(cache=True, forceinline=True, error_model="numpy")
+behaviour = njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
 """Decorator of a function that the loop inlines."""
 
 
@@ -37,33 +37,33 @@ def event(name: str) -> Callable[[Callable[..., Any]], Any]:
 _TEMPLATE = '''"""Event loop, generated from the registered handlers: edits here are lost."""
 
 from numba import njit
-from pimsim.engine.queue import pop_key
+from pimsim.engine.queue import BUCKET, ROOM, TOTAL, WIDTH_BITS, pop_key
 {imports}
 
 EMPTY, BUDGET, REBASE, PAUSE, GROW = range(5)
 
 
-@njit(cache=True, error_model="numpy")
-def run(M, at, H, base, budget):
-    """Handle events until none is left, ``budget`` are done, the base must move, or a handler asks to leave.
+@njit(cache=True, error_model="numpy", _nrt=False)
+def run(M, T, at, H, base, budget):
+    """Handle events until none is left, ``budget`` are done, or the loop must be left.
 
     Returns (reason, events handled, time of the last one)."""
     mask = (1 << at.id_bits) - 1
-    horizon = 1 << (61 - at.id_bits)
-    room = H.size - at.margin
+    shift = at.id_bits + WIDTH_BITS
+    horizon = 1 << (61 - shift)
     handled = 0
     now = base
     M[at.base] = base
-    while H[0] > 0:
+    while H[TOTAL] > 0:
         if handled >= budget:
             return BUDGET, handled, now
         if M[at.pause] != 0:
             return PAUSE, handled, now
-        if H[0] > room:
+        if H[TOTAL] + at.margin > H[ROOM]:
             return GROW, handled, now
-        if (H[1] >> at.id_bits) > horizon:
+        if H[BUCKET] > horizon:
             return REBASE, handled, now
-        key = pop_key(H)
+        key = pop_key(H, shift)
         now = (key >> at.id_bits) + base
         x = key & mask
         handled += 1
@@ -85,7 +85,7 @@ def generate_loop(order: Sequence[str], folder: Path) -> ModuleType:
     )
     dispatch = "\n".join(
         f"        {'if' if i == 0 else 'elif'} x < at.end_{name}:\n"
-        f"            handle_{name}(M, at, H, now, x - at.begin_{name})"
+        f"            handle_{name}(M, T, at, H, now, x - at.begin_{name})"
         for i, name in enumerate(order)
     )
     text = _TEMPLATE.format(imports=imports, dispatch=dispatch)

@@ -10,7 +10,6 @@ from pimsim.workload.operations import TABLE, Call, ShapeError
 from pimsim.workload.records import Operation, Shape, Tensor, Workload
 
 
-
 class Builder:
     """Collects operations; every method returns tensor names to go on with."""
 

@@ -10,7 +10,10 @@ from pimsim.workload.records import Workload
 from pimsim.workload.yaml_format import read_workload
 
 #: beside the package in a source checkout, inside it where it was installed
-FOLDERS = (Path(__file__).resolve().parents[2] / "workloads", Path(__file__).resolve().parents[1] / "data" / "workloads")
+FOLDERS = (
+    Path(__file__).resolve().parents[2] / "workloads",
+    Path(__file__).resolve().parents[1] / "data" / "workloads",
+)
 
 
 def shipped() -> dict[str, Path]:

@@ -126,7 +126,9 @@ def _cast(values: Arrays, attributes: Mapping[str, Any]) -> np.ndarray:
 def _reduce(function: Callable[..., np.ndarray]) -> Fold:
     def rule(values: Arrays, attributes: Mapping[str, Any]) -> np.ndarray:
         axes = _axes(values, attributes)
-        return function(values[0], axis=None if axes is None else tuple(axes), keepdims=bool(attributes.get("keepdims", 1)))
+        return function(
+            values[0], axis=None if axes is None else tuple(axes), keepdims=bool(attributes.get("keepdims", 1))
+        )
 
     return rule
 
@@ -149,13 +151,17 @@ FOLDS: dict[str, Fold] = {
     "Identity": lambda values, _: values[0],
     "Cast": _cast,
     "Gather": lambda values, attributes: np.take(values[0], values[1], axis=int(attributes.get("axis", 0))),
-    "Concat": lambda values, attributes: np.concatenate([np.atleast_1d(each) for each in values], int(attributes["axis"])),
+    "Concat": lambda values, attributes: np.concatenate(
+        [np.atleast_1d(each) for each in values], int(attributes["axis"])
+    ),
     "Squeeze": _squeeze,
     "Unsqueeze": _unsqueeze,
     "Slice": _slice,
     "Split": _split,
     "Reshape": _reshape,
-    "Flatten": lambda values, attributes: values[0].reshape(math.prod(values[0].shape[: attributes.get("axis", 1)]), -1),
+    "Flatten": lambda values, attributes: values[0].reshape(
+        math.prod(values[0].shape[: attributes.get("axis", 1)]), -1
+    ),
     "Transpose": lambda values, attributes: np.transpose(values[0], attributes.get("perm")),
     "Range": _range,
     "ConstantOfShape": _filled,

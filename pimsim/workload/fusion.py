@@ -16,7 +16,8 @@ def fusable(workload: Workload, tensor: str, consumers: Mapping[str, Sequence[in
     x * sigmoid(x) is two operations that both read x; nobody outside sees x or sigmoid(x), so that both
     belong to x's producer.  A chain of activations is the simple case.
     """
-    inside, taken, best = {tensor}, [], 0
+    inside, best = {tensor}, 0
+    taken: list[int] = []
     last = len(workload.operations)
     candidates = sorted(set(consumers[tensor]))
     while candidates and len(taken) < FARTHEST:

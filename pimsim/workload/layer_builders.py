@@ -58,6 +58,7 @@ class LayerBuilder:
     def __init__(self, builder: Builder) -> None:
         self.builder = builder
         self.outputs: dict[str, str] = {}  #: layer or input -> tensor
+        self.read: set[str] = set()  #: layers and inputs that some layer reads
         self._numbers: dict[str, int] = {}
 
     @property
@@ -86,6 +87,7 @@ class LayerBuilder:
             raise InputError(f"a layer of type {layer.type} needs two inputs or more")
         if layer.type not in SEVERAL and len(names) != 1:
             raise InputError(f"a layer of type {layer.type} has one input, not {len(names)}")
+        self.read.update(names)
         return [self.outputs[name] for name in names]
 
     def _name(self, layer: Any) -> str:

@@ -68,6 +68,8 @@ class Lowering:
     def __init__(self, workload: Workload) -> None:
         self.workload = workload
         self.nodes: list[Draft] = []
+        self.names: set[str] = set()
+        self.orders: dict[tuple[str, Axes, Grid, Shape], View] = {}  #: tensors written in another order
         self.views: dict[str, View] = {}
         self.consumers: dict[str, list[int]] = defaultdict(list)
         self.joined: dict[int, int] = {}  #: operation -> node that it is part of
@@ -88,9 +90,22 @@ class Lowering:
         for name in self.workload.outputs:
             for part in self.view(name).parts:
                 self.nodes[part.source].is_output = True
-        return Dataflow(
-            self.workload.name, tuple(draft.node() for draft in self.nodes), tuple(dict.fromkeys(self.notes))
-        )
+        nodes = self._read_nodes()
+        return Dataflow(self.workload.name, nodes, tuple(dict.fromkeys(self.notes)))
+
+    def _read_nodes(self) -> tuple[Node, ...]:
+        """The finished nodes, without those of which no result is used (a slice may drop a whole branch)."""
+        used = {index for index, draft in enumerate(self.nodes) if draft.is_output}
+        for index in range(len(self.nodes) - 1, -1, -1):
+            if index in used:
+                used.update(edge.source for edge in self.nodes[index].edges)
+            else:
+                self.notes.append(f"no result of '{self.nodes[index].name}' is used; it is left out")
+        place = {index: at for at, index in enumerate(sorted(used))}
+        for index in place:
+            draft = self.nodes[index]
+            draft.edges = [replace(edge, source=place[edge.source]) for edge in draft.edges]
+        return tuple(self.nodes[index].node() for index in place)
 
     def _input(self, name: str) -> None:
         shape = self.shape(name)
@@ -130,17 +145,26 @@ class Lowering:
     def reordered(self, tensor: str, axes: Axes, grid: Grid, shape: Shape | None = None) -> View:
         """A digital node that waits for the whole tensor and writes it in another order."""
         view, shape = self.view(tensor), shape or self.shape(tensor)
+        key = (tensor, axes, grid, shape)
+        if key in self.orders:
+            return self.orders[key]
         channels = _channels(shape, axes)
         draft = Draft(f"{tensor}/reorder", "digital", "Reorder", grid, channels)
         draft.edges = self.all_of(view, grid)
         draft.act("vector", channels)
         draft.notes.append("order of the data is changed by a digital pass that waits for the whole tensor")
-        return whole(self.add(draft), shape, axes, grid, None)
+        self.orders[key] = whole(self.add(draft), shape, axes, grid, None)
+        return self.orders[key]
 
     # what operations do
 
     def add(self, draft: Draft) -> int:
-        """Append a node; returns its index."""
+        """Append a node under a name of its own; returns its index."""
+        name, number = draft.name, 1
+        while draft.name in self.names:
+            number += 1
+            draft.name = f"{name}_{number}"
+        self.names.add(draft.name)
         self.nodes.append(draft)
         return len(self.nodes) - 1
 

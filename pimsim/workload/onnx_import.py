@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import inliner, numpy_helper
 
 from pimsim.errors import InputError, did_you_mean
 from pimsim.workload.builder import Builder, unknown_operation
@@ -27,7 +27,9 @@ NOT_STATIC = frozenset(
     "SequenceMap SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement StringNormalizer "
     "TfIdfVectorizer EfficientNMS_TRT BatchedNMS_TRT".split()
 )
-ADVICE = "its result depends on the data; export the network without this part, or cut it off with onnx.utils.extract_model"
+ADVICE = (
+    "its result depends on the data; export the network without this part, or cut it off with onnx.utils.extract_model"
+)
 QUANTISE = frozenset(("QuantizeLinear", "DequantizeLinear"))
 CONSTANT_VALUES = ("value", "value_float", "value_floats", "value_int", "value_ints")
 
@@ -68,7 +70,7 @@ def import_model(
     """The workload of a model in memory; see :func:`import_onnx`."""
     given = {key: tuple(int(n) for n in shape) for key, shape in (input_shapes or {}).items()}
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        model = inliner.inline_local_functions(model)
     name = name or model.graph.name or "onnx"
     try:
         return Importer(model, name, file, given, single=True).run()

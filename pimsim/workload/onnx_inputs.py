@@ -52,7 +52,9 @@ def _bound_symbols(
             continue
         shape = given[each.name]
         if each.type.tensor_type.HasField("shape") and len(dims) != len(shape):
-            message = f"input '{each.name}' has {len(dims)} dimensions {_shown(each)}, not the {len(shape)} of {list(shape)}"
+            message = (
+                f"input '{each.name}' has {len(dims)} dimensions {_shown(each)}, not the {len(shape)} of {list(shape)}"
+            )
             raise InputError(message, file=file)
         for dim, size in zip(dims, shape, strict=False):
             if dim.dim_param:
@@ -70,7 +72,9 @@ def _declared(
     if given is not None:
         return DeclaredInput(each.name, given, integer)
     if not each.type.tensor_type.HasField("shape"):
-        raise InputError(f"input '{each.name}' has no shape in the file; give one: --input {each.name}=1,3,224,224", file=file)
+        raise InputError(
+            f"input '{each.name}' has no shape in the file; give one: --input {each.name}=1,3,224,224", file=file
+        )
     dims = each.type.tensor_type.shape.dim
     shape = [_size(dim, at, len(dims), symbols) for at, dim in enumerate(dims)]
     if None in shape:

@@ -52,7 +52,7 @@ def everything(n: int, of: int) -> Span:
 def points(index: Sequence[int] | np.ndarray) -> Span:
     """Index i needs the single ``index[i]``; a negative one is nothing."""
     at = np.asarray(index, np.int64)
-    return span(at, np.where(at < 0, -1, at))
+    return span(at, np.where(at < 0, at - 1, at))
 
 
 def windows(n: int, of: int, kernel: int, stride: int, pad: int, dilation: int) -> Span:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
@@ -34,9 +34,7 @@ def read_workload(path: str | Path, input_shapes: Mapping[str, Sequence[int]] | 
     return _build(file, lines, path, input_shapes or {})
 
 
-def _build(
-    file: WorkloadFile, lines: Lines, path: str | Path, input_shapes: Mapping[str, Sequence[int]]
-) -> Workload:
+def _build(file: WorkloadFile, lines: Lines, path: str | Path, input_shapes: Mapping[str, Sequence[int]]) -> Workload:
     builder = Builder(file.name, str(path))
     layers = LayerBuilder(builder)
     for name in input_shapes:
@@ -60,7 +58,20 @@ def _build(
     if missing:
         line = lines.get(("outputs",))
         raise InputError(f"no layer is called '{missing[0]}'", file=path, line=line, key="outputs")
+    _refuse_unread(file, layers, wanted, lines, path)
     return builder.build([layers.outputs[name] for name in wanted])
+
+
+def _refuse_unread(
+    file: WorkloadFile, layers: LayerBuilder, wanted: Sequence[str], lines: Lines, path: str | Path
+) -> None:
+    """A layer that leads nowhere is a slip of the pen: a wrong ``inputs``, or an output not listed."""
+    added = [name for name in layers.outputs if name not in file.inputs]
+    for index, name in enumerate(added):
+        if name not in layers.read and name not in wanted:
+            at = ("layers", index)
+            what = f"nobody reads layer '{name}', and it is not among the outputs"
+            raise InputError(what, file=path, line=lines.get(at), key=_shown_path(at))
 
 
 def _without_batch(name: str, given: list[int], shape: Sequence[int], path: str | Path) -> list[int]:
@@ -87,7 +98,9 @@ def _token_inputs(file: WorkloadFile) -> set[str]:
 
 def _explained(error: ValidationError, data: Any, lines: Lines, path: str | Path) -> InputError:
     """The first thing that is wrong, where it stands, and what is allowed."""
-    first = error.errors(include_url=False)[0]
+    found = error.errors(include_url=False)
+    # a misspelt key is also a missing one: the key that is there says more
+    first = next((each for each in found if each["type"] == "extra_forbidden"), found[0])
     at = _key_path(first["loc"], data)
     line = next((lines[at[:n]] for n in range(len(at), 0, -1) if at[:n] in lines), None)
     allowed: Any = None
@@ -124,7 +137,7 @@ def _fields_beside(at: tuple[int | str, ...], data: Any) -> list[str]:
     model: type[Any] = WorkloadFile
     if len(at) > 2 and at[0] == "layers":
         wanted = data["layers"][at[1]].get("type")
-        model = next(each for each in _layer_types() if wanted in each.model_fields["type"].annotation.__args__)
+        model = next(each for each in _layer_types() if wanted in get_args(each.model_fields["type"].annotation))
     return list(model.model_fields)
 
 

@@ -13,7 +13,7 @@ def check(dataflow: Dataflow) -> None:
     for index, node in enumerate(dataflow.nodes):
         assert node.windows > 0 and node.channels > 0, node.name
         assert (node.kind == "input") == (not node.edges), node.name
-        assert node.is_output or index in read or node.kind == "input", f"{node.name} is read by nobody"
+        assert node.is_output or index in read, f"{node.name} is read by nobody"
         for edge in node.edges:
             assert edge.source <= index, node.name
             _check_edge(node, edge, dataflow.nodes[edge.source])
@@ -21,7 +21,8 @@ def check(dataflow: Dataflow) -> None:
         if node.matrix:
             matrix, taken = node.matrix, sum(edge.channels for edge in node.edges)
             assert matrix.rows * matrix.groups == matrix.kernel_positions * taken, node.name
-            assert node.channels == matrix.columns * matrix.groups, node.name
+            recurrent = any(edge.source == index for edge in node.edges)
+            assert recurrent or node.channels == matrix.columns * matrix.groups, node.name
         assert all(values > 0 for values in node.actions.values()), node.name
     assert len({node.name for node in dataflow.nodes}) == len(dataflow.nodes)
 

@@ -15,7 +15,7 @@ from pimsim.engine.registry import behaviour, event
 
 
 @behaviour
-def launch(M, at, H, time, v):  # type: ignore[no-untyped-def]
+def launch(M, T, at, H, time, v):  # type: ignore[no-untyped-def]
     """The output of the replica's oldest active window leaves at ``time``, if it is needed anywhere."""
     r = REPLICA * v
     image = M[at.rep_active_image + r]
@@ -31,34 +31,34 @@ def launch(M, at, H, time, v):  # type: ignore[no-untyped-def]
     if window + 1 == M[at.rep_window_end + r]:
         M[at.rep_active + r] = 0
         M[at.rep_active_image + r] = image + 1
-    if M[at.win_tree + window] >= 0:
-        send(M, at, H, time, M[at.win_tree + window])
+    if T[at.win_tree + window] >= 0:
+        send(M, T, at, H, time, T[at.win_tree + window])
 
 
 @behaviour
-def send(M, at, H, time, tree):  # type: ignore[no-untyped-def]
+def send(M, T, at, H, time, tree):  # type: ignore[no-untyped-def]
     """Put a packet on the first links of a tree."""
-    first = M[at.tree_first + tree]
-    for x in range(first, first + M[at.tree_roots + tree]):
+    first = T[at.tree_first + tree]
+    for x in range(first, first + T[at.tree_roots + tree]):
         e = EDGE * x
-        if M[at.edge_link + e] >= 0:
+        if T[at.edge_link + e] >= 0:
             schedule(M, at, H, time, at.begin_hop + x)
         else:
-            schedule(M, at, H, time + M[at.edge_tail_ps + e], at.begin_deliver + M[at.edge_leaf + e])
+            schedule(M, at, H, time + T[at.edge_tail_ps + e], at.begin_deliver + T[at.edge_leaf + e])
 
 
 @event("hop")
-def hop(M, at, H, now, x):  # type: ignore[no-untyped-def]
+def hop(M, T, at, H, now, x):  # type: ignore[no-untyped-def]
     """The head of a packet asks for the link of edge ``x`` of its tree."""
     e = EDGE * x
-    hold = M[at.edge_hold_ps + e]
-    link = M[at.edge_link + e]
+    hold = T[at.edge_hold_ps + e]
+    link = T[at.edge_link + e]
     start = serve(M, at.link + FIELDS * link, now, hold)
-    leaf = M[at.edge_leaf + e]
+    leaf = T[at.edge_leaf + e]
     tracing.record(M, at, tracing.HOP, link, x, leaf, start, start + hold)
     if leaf >= 0:
-        schedule(M, at, H, start + M[at.edge_tail_ps + e], at.begin_deliver + leaf)
+        schedule(M, at, H, start + T[at.edge_tail_ps + e], at.begin_deliver + leaf)
     else:
-        onward = start + M[at.edge_head_ps + e]
-        for child in range(M[at.edge_child_lo + e], M[at.edge_child_hi + e]):
+        onward = start + T[at.edge_head_ps + e]
+        for child in range(T[at.edge_child_lo + e], T[at.edge_child_hi + e]):
             schedule(M, at, H, onward, at.begin_hop + child)

@@ -1,12 +1,15 @@
 """The operations that pimsim knows, one family a module."""
 
 from pimsim.workload.operations import (  # noqa: F401  (each module fills the table)
+    concatenation,
+    contraction,
     convolution,
     digital,
     elementwise,
     layout,
     matmul,
     normalization,
+    padding,
     pooling,
     recurrent,
     reduction,

@@ -58,6 +58,8 @@ def conv_macs(call: Call, outputs: list[Shape]) -> int:
 def lower_conv(low: Lowering, operation: Operation) -> None:
     """One window an output position; groups are diagonal blocks."""
     weight = operation.inputs[WEIGHT.get(operation.type, 1)]
+    if operation.type == "FusedConv" and len(operation.inputs) > 3:
+        raise refused(operation, "a fused addition; export the network without this optimisation")
     if not low.is_constant(weight):
         return _lower_dynamic(low, operation, weight)
     shape, weight_shape = low.shape(operation.inputs[0]), low.shape(weight)
@@ -73,6 +75,8 @@ def _place(low: Lowering, operation: Operation, dimensions: list[Sliding], chann
     view = low.arranged(source, frozenset({1}), spatial_grid(shape))
     rows, cols = grid_spans(shape[0], [each.span for each in dimensions], shape[2:])
     node = low.node(operation, "mvm", spatial_grid(low.shape(output)), channels, view.edges(rows, cols), matrix)
+    if operation.type == "FusedConv":
+        low.nodes[node].act("sigmoid", channels)
     low.produce(output, node, {1})
 
 

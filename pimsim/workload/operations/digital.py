@@ -101,40 +101,6 @@ def roi_align_shapes(call: Call) -> list[Shape]:
     return [(call.shape(1)[0], call.shape(0)[1], height, width)]
 
 
-def einsum_shapes(call: Call) -> list[Shape]:
-    """Sizes of the labels behind the arrow."""
-    labels, result = einsum_labels(call)
-    sizes: dict[str, int] = {}
-    for at, names in enumerate(labels):
-        if len(names) != len(call.shape(at)):
-            raise ShapeError(f"{names} does not suit an input of shape {list(call.shape(at))}")
-        for name, n in zip(names, call.shape(at), strict=True):
-            if sizes.setdefault(name, n) != n and 1 not in (n, sizes[name]):
-                raise ShapeError(f"label {name} has sizes {sizes[name]} and {n}")
-            sizes[name] = max(sizes[name], n)
-    return [tuple(sizes[name] for name in result)]
-
-
-def einsum_labels(call: Call) -> tuple[list[str], str]:
-    """Labels of each operand and of the result."""
-    equation = call.get("equation", "").replace(" ", "")
-    if "." in equation:
-        raise ShapeError(f"equation '{equation}': '...' is not supported, write the labels out")
-    left, _, right = equation.partition("->")
-    names = left.split(",")
-    if "->" not in equation:
-        every = "".join(names)
-        right = "".join(sorted(name for name in set(every) if every.count(name) == 1))
-    return names, right
-
-
-def einsum_macs(call: Call, _outputs: list[Shape]) -> int:
-    """Product of all labels' sizes."""
-    labels, _ = einsum_labels(call)
-    sizes = {name: n for at, names in enumerate(labels) for name, n in zip(names, call.shape(at), strict=True)}
-    return math.prod(sizes.values()) if len(labels) > 1 else 0
-
-
 register(
     OperationType("Tile", tile_shapes, lower_generic, settings={1: "repeats"}, weights=()),
     OperationType("Expand", expand_shapes, lower_generic, settings={1: "shape"}, weights=()),
@@ -144,7 +110,6 @@ register(
     OperationType("GatherND", gather_nd_shapes, lower_generic),
     OperationType("OneHot", one_hot_shapes, lower_generic, settings={1: "depth"}, weights=()),
     OperationType("RoiAlign", roi_align_shapes, lower_generic),
-    OperationType("Einsum", einsum_shapes, lower_generic, einsum_macs),
 )
 family(
     "CumSum CumProd ScatterND ScatterElements Scatter Trilu ReverseSequence EyeLike Det Bernoulli RandomNormalLike "

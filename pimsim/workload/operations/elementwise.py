@@ -85,11 +85,14 @@ def charge(low: Lowering, operation: Operation, draft: Draft) -> None:
 
 def folds(low: Lowering, operation: Operation, draft: Draft) -> bool:
     """Whether an operation disappears in the weights before it."""
-    if draft.kind != "mvm" or draft.actions or operation.type not in AFFINE:
+    steps = draft.operation.split("+")
+    scaled = draft.kind == "digital" and steps[0] == "BatchNormalization" and AFFINE.issuperset(steps)
+    if not (scaled or (draft.kind == "mvm" and not draft.actions)) or operation.type not in AFFINE:
         return False
     if operation.type == "BiasGelu" or (operation.type == "Div" and low.is_constant(operation.inputs[0])):
         return False
-    return len(low.activations(operation)) == 1 and operation.outputs[0] != operation.inputs[0]
+    inputs = low.activations(operation)
+    return len(inputs) == 1 and len(low.consumers[inputs[0]]) == 1  # another reader wants the unscaled value
 
 
 def _lower_alone(low: Lowering, operation: Operation) -> None:

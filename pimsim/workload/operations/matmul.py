@@ -30,7 +30,9 @@ def matmul_shapes(call: Call) -> list[Shape]:
         raise ShapeError("a scalar operand")
     left, right = (1, *a) if len(a) == 1 else a, (*b, 1) if len(b) == 1 else b
     if left[-1] != right[-2]:
-        raise ShapeError(f"shapes {list(a)} and {list(b)} do not fit together: {left[-1]} columns meet {right[-2]} rows")
+        raise ShapeError(
+            f"shapes {list(a)} and {list(b)} do not fit together: {left[-1]} columns meet {right[-2]} rows"
+        )
     result = broadcast(left[:-2], right[:-2])
     result += (left[-2],) if len(a) > 1 else ()
     result += (right[-1],) if len(b) > 1 else ()
@@ -166,9 +168,7 @@ def _two_maps(low: Lowering, operation: Operation, first: str, second: str) -> N
         edges += low.each_of(view) if own else low.all_of(view, grid)
     values = operation.macs // (grid[0] * grid[1])
     channels = math.prod(shape) // (grid[0] * grid[1])
-    node = low.node(
-        operation, "digital", grid, channels, edges, actions={"vector": values}, note=NOT_ON_CROSSBARS
-    )
+    node = low.node(operation, "digital", grid, channels, edges, actions={"vector": values}, note=NOT_ON_CROSSBARS)
     low.produce(operation.outputs[0], node, axes, grid)
 
 

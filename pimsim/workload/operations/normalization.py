@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pimsim.workload.dataflow import Edge
 from pimsim.workload.operations.elementwise import charge
 from pimsim.workload.operations.registry import (
     Call,
@@ -59,7 +60,9 @@ def lower_batch_norm(low: Lowering, operation: Operation) -> None:
         low.views[output] = low.joined_view(operation, source)
         return
     view = low.view(source)
-    node = low.node(operation, "digital", view.grid, view.channels, low.each_of(view), actions={"vector": view.channels})
+    node = low.node(
+        operation, "digital", view.grid, view.channels, low.each_of(view), actions={"vector": view.channels}
+    )
     low.produce(output, node, view.axes, view.grid)
 
 
@@ -68,7 +71,7 @@ def lower_normalization(low: Lowering, operation: Operation) -> None:
     sources = low.activations(operation)
     view, output = low.view(sources[0]), operation.outputs[0]
     over = large(_normalised(operation, len(view.shape)), view.shape)
-    edges = []
+    edges: list[Edge] = []
     for name in sources[:2]:
         each = low.view(name)
         local = over <= each.axes and each.grid == view.grid

@@ -39,6 +39,7 @@ def recurrent_shapes(call: Call) -> list[Shape]:
         raise ShapeError(f"weights for {directions} directions")
     if weight != (directions, gates * hidden, shape[2]) or state[1] != gates * hidden:
         raise ShapeError(f"weights {list(weight)} and {list(state)} do not suit {shape[2]} features, {hidden} states")
+    outputs: list[Shape]
     if call.get("layout"):
         outputs = [(shape[0], shape[1], directions, hidden)] + [(shape[0], directions, hidden)] * 2
     else:
@@ -76,10 +77,10 @@ def _direction(low: Lowering, operation: Operation, view: View, reverse: bool, n
     rows, cols = _order(grid[0], reverse), _order(grid[1], reverse)
     actions = {unit: values * hidden for unit, values in ACTIONS[kind].items()}
     matrix = Matrix(features + hidden, GATES[kind] * hidden)
-    node = low.node(operation, "mvm", grid, hidden, view.edges(rows, cols), matrix, actions)
+    name = operation.name + (("/backward" if reverse else "/forward") if n == 2 else "")
+    share = replace(operation, name=name, macs=operation.macs // n, parameters=operation.parameters // n)
+    node = low.node(share, "mvm", grid, hidden, view.edges(rows, cols), matrix, actions)
     draft = low.nodes[node]
-    draft.name += ("/backward" if reverse else "/forward") if n == 2 else ""
-    draft.macs, draft.parameters = operation.macs // n, operation.parameters // n
     before = [points(np.arange(size) - 1) if size > 1 else identity(size) for size in grid]
     if grid == (1, 1):
         before = [points([-1]), points([-1])]
@@ -101,7 +102,9 @@ def _note_states(low: Lowering, operation: Operation, draft: Draft, batch: int) 
         draft.notes.append(f"{batch} sequences share the layer; their steps are taken as one sequence of batches")
 
 
-def _declare(low: Lowering, operation: Operation, grid: tuple[int, int], nodes: list[int], backward: list[bool]) -> None:
+def _declare(
+    low: Lowering, operation: Operation, grid: tuple[int, int], nodes: list[int], backward: list[bool]
+) -> None:
     first = bool(operation.attributes.get("layout"))
     for at, name in enumerate(operation.outputs):
         if not name:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pimsim.workload.operations.registry import Call, OperationType, checked_axis, family, register
 from pimsim.workload.records import Operation, Shape
@@ -31,7 +32,7 @@ UNITS = {
 }
 
 
-def reduced(type: str, attributes, rank: int) -> set[int]:  # type: ignore[no-untyped-def]
+def reduced(type: str, attributes: Mapping[str, Any], rank: int) -> set[int]:
     """Dimensions that are reduced."""
     if type in ("ArgMax", "ArgMin"):
         return {checked_axis(int(attributes.get("axis") or 0), rank)}
@@ -70,9 +71,7 @@ def lower_reduce(low: Lowering, operation: Operation) -> None:
         _some_positions(low, operation, view, over, kept, channels)
 
 
-def _some_positions(
-    low: Lowering, operation: Operation, view: View, over: Axes, kept: Axes, channels: int
-) -> None:
+def _some_positions(low: Lowering, operation: Operation, view: View, over: Axes, kept: Axes, channels: int) -> None:
     output = operation.outputs[0]
     axes = _renamed(operation, low, view, kept & view.axes)
     grid = canonical_grid(low.shape(output), axes)

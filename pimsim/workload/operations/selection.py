@@ -1,106 +1,23 @@
-"""Concatenation, split, slice, gather, padding: consumers read other parts, values stay where they are."""
+"""Split, slice, gather: consumers read a part of the producer's output; values stay where they are."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pimsim.workload.operations.registry import (
-    Call,
-    OperationType,
-    ShapeError,
-    checked_axis,
-    family,
-    register,
-    size,
-)
+from pimsim.workload.operations.registry import Call, OperationType, ShapeError, checked_axis, register
 from pimsim.workload.records import Operation, Shape
-from pimsim.workload.spans import identity, points, span
+from pimsim.workload.spans import identity, points
 from pimsim.workload.views import Part, View, canonical_grid, grid_axis, large, regrid
 
 if TYPE_CHECKING:
     from pimsim.workload.lowering import Lowering
 
-COPY = "copied by the vector unit"
-
-
-def concat_shapes(call: Call) -> list[Shape]:
-    """Sizes along ``axis`` add up."""
-    shapes = [shape for shape in _concat_inputs(call) if shape is not None]
-    axis = call.axis(1, len(shapes[0]))
-    for shape in shapes[1:]:
-        if len(shape) != len(shapes[0]) or any(
-            a != b for at, (a, b) in enumerate(zip(shape, shapes[0], strict=True)) if at != axis
-        ):
-            raise ShapeError("shapes " + " and ".join(str(list(each)) for each in shapes) + f" differ beside axis {axis}")
-    result = list(shapes[0])
-    result[axis] = sum(shape[axis] for shape in shapes)
-    return [tuple(result)]
-
-
-def _concat_inputs(call: Call) -> Sequence[Shape | None]:
-    return call.shapes[2::3] if call.type == "QLinearConcat" else call.shapes
-
-
-def lower_concat(low: Lowering, operation: Operation) -> None:
-    """Along channels consumers read each source; along positions the parts are copied into one map."""
-    output = operation.outputs[0]
-    names = [name for name in (operation.inputs[2::3] if operation.type == "QLinearConcat" else operation.inputs) if name]
-    axis = checked_axis(int(operation.attributes.get("axis", 1)), len(low.shape(output)))
-    views = [low.view(name) for name in names if not low.is_constant(name)]
-    shape = low.shape(output)
-    constant = len(views) < len(names)
-    lead = max(views, key=lambda view: len(view.axes))
-    axes = large(lead.axes | ({axis} if _joins_channels(views, axis) else set()), shape)
-    same = all(view.axes - {axis} == axes - {axis} and view.positions == lead.positions for view in views)
-    if axis in axes and same and not constant:
-        parts = tuple(part for view in views for part in regrid(view, lead.grid).parts)
-        mixed = any(view.mixed for view in views) or min(axes) != axis
-        low.views[output] = View(shape, axes, lead.grid, parts, None, mixed)
-        return
-    grid = canonical_grid(shape, axes)
-    edges = [edge for view in views for edge in _copied(low, view, views, axis, grid, shape, names)]
-    channels = math.prod(shape[each] for each in axes)
-    node = low.node(operation, "digital", grid, channels, edges, actions={"vector": channels}, note=COPY)
-    low.produce(output, node, axes, grid)
-
-
-def _joins_channels(views: Sequence[View], axis: int) -> bool:
-    return any(axis in view.axes for view in views) or all(view.shape[axis] == 1 and axis == 1 for view in views)
-
-
-def _copied(low, view, views, axis, grid, shape, names):  # type: ignore[no-untyped-def]
-    """What each position of a concatenation along positions needs of one part."""
-    at = 0
-    for name in names:
-        if not low.is_constant(name) and low.view(name) is view:
-            break
-        at += low.shape(name)[axis]
-    n = view.shape[axis]
-    index = [place - at if at <= place < at + n else -1 for place in range(shape[axis])]
-    along = 0 if grid == (shape[axis], 1) else 1 if grid[1] == shape[axis] else None
-    if along == 0 and view.positions == n:
-        return view.edges(*((points(index), points([0])) if view.grid == (n, 1) else (_some(index, view), _all(view))))
-    if along == 1 and view.grid == (grid[0], n):
-        return view.edges(identity(grid[0]), points(index))
-    if grid[0] == shape[axis] and view.grid == (n, grid[1]):
-        return view.edges(points(index), identity(grid[1]))
-    return low.all_of(view, grid)
-
-
-def _some(index, view):  # type: ignore[no-untyped-def]
-    return span([0] * len(index), [view.grid[0] - 1 if each >= 0 else -1 for each in index])
-
-
-def _all(view):  # type: ignore[no-untyped-def]
-    return span([0], [view.grid[1] - 1])
-
-
-# taking parts
+COPY = "values are picked from all positions: copied by the vector unit after the whole input"
 
 
 def take(low: Lowering, operation: Operation, output: str, axis: int, index: np.ndarray) -> None:
@@ -123,7 +40,7 @@ def take(low: Lowering, operation: Operation, output: str, axis: int, index: np.
         view = regrid(view, canonical_grid(view.shape, view.axes))
         along = grid_axis(view, axis)
     if along is None:
-        _copy(low, operation, output, view)
+        copy(low, operation, output, view)
         return
     spans = [identity(view.grid[0]), identity(view.grid[1])]
     spans[along] = points(index)
@@ -156,7 +73,8 @@ def _channel_parts(view: View, axis: int, index: np.ndarray) -> tuple[Part, ...]
     return tuple(parts)
 
 
-def _copy(low: Lowering, operation: Operation, output: str, view: View) -> None:
+def copy(low: Lowering, operation: Operation, output: str, view: View) -> None:
+    """A digital node that waits for the whole input and writes what is wanted of it."""
     shape = low.shape(output)
     axes = large({1} if len(shape) > 3 else {len(shape) - 1}, shape)
     if len(shape) == len(view.shape):
@@ -199,7 +117,7 @@ def lower_split(low: Lowering, operation: Operation) -> None:
         at += n
 
 
-def slice_ranges(shape: Shape, attributes) -> dict[int, np.ndarray]:  # type: ignore[no-untyped-def]
+def slice_ranges(shape: Shape, attributes: Mapping[str, Any]) -> dict[int, np.ndarray]:
     """Indices kept along each sliced dimension; raises ShapeError where bounds are computed from the data."""
     starts, ends = attributes.get("starts"), attributes.get("ends")
     if starts is None or ends is None:
@@ -252,7 +170,7 @@ def _slice_all(low: Lowering, operation: Operation, ranges: dict[int, np.ndarray
         if axis in view.axes:
             view = replace(view, parts=_channel_parts(view, axis, kept))
         elif along is None:
-            return _copy(low, operation, output, low.view(source))
+            return copy(low, operation, output, low.view(source))
         else:
             spans[along] = points(kept)
     shape = low.shape(output)
@@ -277,7 +195,7 @@ def lower_gather(low: Lowering, operation: Operation) -> None:
     if known is not None and np.ndim(known) < 2:
         at = np.atleast_1d(np.asarray(known, np.int64))
         return take(low, operation, output, axis, np.where(at < 0, at + shape[axis], at))
-    _copy(low, operation, output, low.view(source))
+    copy(low, operation, output, low.view(source))
 
 
 def embedding_shapes(call: Call) -> list[Shape]:
@@ -307,64 +225,6 @@ def _look_up(low: Lowering, operation: Operation, index: str) -> None:
     low.produce(output, node, axes, view.grid)
 
 
-# padding
-
-
-def pad_shapes(call: Call) -> list[Shape]:
-    """Sizes with the padding; negative padding crops."""
-    shape = call.shape(0)
-    before, after = pad_amounts(shape, call.attributes)
-    return [tuple(n + a + b for n, a, b in zip(shape, before, after, strict=True))]
-
-
-def pad_amounts(shape: Shape, attributes) -> tuple[list[int], list[int]]:  # type: ignore[no-untyped-def]
-    """Padding before and after each dimension."""
-    pads = attributes.get("pads")
-    pads = attributes.get("paddings") if pads is None else pads
-    if pads is None:
-        raise ShapeError("the padding is computed from the data; a padding known beforehand is supported")
-    axes = attributes.get("axes")
-    axes = range(len(shape)) if axes is None else axes
-    if len(pads) != 2 * len(axes):
-        raise ShapeError(f"{len(pads)} numbers of padding for {len(axes)} dimensions")
-    before, after = [0] * len(shape), [0] * len(shape)
-    for at, axis in enumerate(axes):
-        where = checked_axis(int(axis), len(shape))
-        before[where], after[where] = int(pads[at]), int(pads[len(axes) + at])
-    return before, after
-
-
-def lower_pad(low: Lowering, operation: Operation) -> None:
-    """Constant padding is positions that need nothing; other padding is a copy."""
-    source, output = operation.inputs[0], operation.outputs[0]
-    view, shape = low.view(source), low.shape(output)
-    before, _ = pad_amounts(view.shape, operation.attributes)
-    changed = [axis for axis in range(len(shape)) if shape[axis] != view.shape[axis] or before[axis]]
-    spans = [identity(view.grid[0]), identity(view.grid[1])]
-    mode = operation.attributes.get("mode") or "constant"
-    mode = mode.decode() if isinstance(mode, bytes) else mode
-    for axis in changed:
-        along = grid_axis(view, axis)
-        if along is None:
-            return _copy(low, operation, output, view)
-        spans[along] = points(_padded(before[axis], view.shape[axis], shape[axis], mode))
-    low.views[output] = view.narrowed(shape, spans[0], spans[1])
-
-
-def _padded(before: int, n: int, total: int, mode: str) -> np.ndarray:
-    """Source of each position along one padded dimension; -1 where there is none."""
-    at = np.arange(total) - before
-    if mode == "edge":
-        return np.clip(at, 0, n - 1)
-    if mode == "reflect" and n > 1:
-        around = np.abs(at) % (2 * n - 2)
-        return np.where(around < n, around, 2 * n - 2 - around)
-    if mode == "wrap":
-        return at % n
-    return np.where((at >= 0) & (at < n), at, -1)
-
-
-family("Concat QLinearConcat", concat_shapes, lower_concat)
 register(
     OperationType("Split", split_shapes, lower_split, settings={1: "split"}, weights=()),
     OperationType(
@@ -376,7 +236,4 @@ register(
     ),
     OperationType("Gather", gather_shapes, lower_gather, hints={1: "indices"}, weights=(0,)),
     OperationType("Embedding", embedding_shapes, lower_embedding, weights=(1,)),
-    OperationType("Pad", pad_shapes, lower_pad, settings={1: "pads", 3: "axes"}, weights=()),
 )
-
-__all__ = ["concat_shapes", "size", "take"]

@@ -1,0 +1,128 @@
+"""How long everything takes, from the system's own numbers; integer picoseconds."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from functools import cache
+from math import ceil
+
+from pimsim.config.records import DigitalUnit
+from pimsim.mapping.program import UNITS, Program
+from pimsim.network.fabric import CHIP, INJECT
+from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
+
+
+class Slots:
+    """The grid of the schedule: stages start on slots, or anywhere where the schedule is dynamic."""
+
+    def __init__(self, program: Program) -> None:
+        pipeline = program.system.pipeline
+        self.slot = ns_to_ps(pipeline.slot_ns) if pipeline.slot_ns is not None else 1
+        self.dynamic = pipeline.schedule == "dynamic"
+
+    def after(self, time: int) -> int:
+        """First slot at or after ``time``."""
+        return -(-time // self.slot) * self.slot
+
+    def stage_end(self, start: int, occupied: int, latency: int) -> int:
+        """When the result of a stage is taken over."""
+        if self.dynamic:
+            return start + max(occupied, latency)
+        return max(self.after(start + occupied), start // self.slot * self.slot + latency)
+
+
+class Durations:
+    """Durations of one program on its system [ps]."""
+
+    def __init__(self, program: Program) -> None:
+        self.program, self.system, self.slots = program, program.system, Slots(program)
+        self.tile = program.system.chip.tile
+        self.bits = program.system.mapping.input_bits
+        self.edram, self.bus, self.dram = cache(self.edram), cache(self.bus), cache(self.dram)  # type: ignore[method-assign]
+        self.hold, self.tail = cache(self.hold), cache(self.tail)  # type: ignore[method-assign]
+
+    def stage(self, name: str) -> int:
+        """Latency of a stage of the pipeline."""
+        return ns_to_ps(self.system.pipeline.latency_ns(name))
+
+    def edram(self, values: int) -> int:
+        """Values through one of a tile's two eDRAM ports; more than two banks make each wider."""
+        edram = self.tile.edram
+        return transfer_ps(values * self.bits, edram.width_bits * max(1, edram.banks // 2), edram.clock_ghz)
+
+    def bus(self, values: int) -> int:
+        """Values over a tile's bus."""
+        return transfer_ps(values * self.bits, self.tile.bus.wires, self.tile.bus.clock_ghz)
+
+    def dram(self, values: int) -> int:
+        """Values out of or into a chip's DRAM."""
+        dram = self.system.chip.dram
+        if values == 0 or dram is None:
+            return 0
+        return ns_to_ps(dram.latency_ns) + stream_ps(values * self.bits / 8, dram.gb_per_s)
+
+    def unit(self, name: str, values: int) -> int:
+        """Values through all digital units of one kind of a tile."""
+        unit: DigitalUnit = getattr(self.tile, name)
+        rate = unit.count * Fraction(str(unit.values_per_clock))
+        return cycles_to_ps(ceil(values / rate), unit.clock_ghz)
+
+    def units(self, replica: int) -> list[int]:
+        """A window of the replica in each of UNITS at its home tile."""
+        values = self.program.replicas.unit_values[replica]
+        return [self.unit(name, int(n)) for name, n in zip(UNITS, values, strict=True)]
+
+    def host(self, replica: int) -> int:
+        """A position of the input over the host's link."""
+        layer = int(self.program.replicas.layer[replica])
+        channels = self.program.dataflow.nodes[layer].channels
+        return stream_ps(channels * self.bits / 8, self.system.host.gb_per_s)
+
+    def vector(self, layer: int) -> tuple[int, int]:
+        """(interval, latency) of vectors in the crossbars of a layer, from input register to S&A.
+
+        Every beat drives some wordlines with some bits of the input; conversion and shift-and-add follow
+        one beat behind each other.
+        """
+        ima, tiling = self.tile.ima, self.program.layers[layer].tiling
+        assert tiling is not None
+        rows = min(int((tiling.row_hi - tiling.row_lo).max()), ima.crossbar.rows)
+        reads = ceil(Fraction(self.bits, ima.dac.bits)) * ceil(Fraction(rows, ima.crossbar.wordlines))
+        samples = max(ima.adc.columns, ceil(Fraction(ima.crossbars * ima.crossbar.columns, ima.adc.count)))
+        read = max(ns_to_ps(ima.crossbar.read_ns), self.stage("crossbar_read"))
+        convert = max(cycles_to_ps(samples, ima.adc.sample_rate_gsps), self.stage("conversion"))
+        add = self.stage("shift_add")
+        beat = self.slots.after(max(read, convert, add))
+        return reads * beat, reads * beat + self.slots.after(convert) + self.slots.after(add)
+
+    def pace(self, replica: int) -> int:
+        """Shortest time from the start of one window of the replica to that of the next."""
+        replicas, slices = self.program.replicas, self.program.slices
+        if replicas.tile[replica] < 0:
+            return self.host(replica)
+        layer = int(replicas.layer[replica])
+        times = [self.slots.slot, *self.units(replica)]
+        for s in range(replicas.slice_first[replica], replicas.slice_first[replica + 1]):
+            read, sent = int(slices.read_values[s]), int(slices.sent_values[s])
+            times += [self.edram(read), self.bus(read), self.bus(sent)]
+        if self.program.layers[layer].tiling is not None:
+            times.append(self.vector(layer)[0])
+        return self.slots.after(max(times))
+
+    def hold(self, kind: int, flits: int) -> int:
+        """A packet occupies a link of this kind."""
+        noc, links = self.system.chip.noc, self.system.chip.links
+        if kind == CHIP:
+            return stream_ps(flits * noc.flit_bits / 8, links.gb_per_s)
+        return cycles_to_ps(flits, noc.clock_ghz)
+
+    def head(self, kind: int, flits: int) -> int:
+        """The head flit from the start of a link to where it asks for the next; a chip's link takes in all first."""
+        noc = self.system.chip.noc
+        if kind == CHIP:
+            return ns_to_ps(self.system.chip.links.latency_ns) + self.hold(kind, flits)
+        return cycles_to_ps(noc.inject_cycles if kind == INJECT else noc.hop_cycles, noc.clock_ghz)
+
+    def tail(self, flits: int) -> int:
+        """From the arrival of the head flit to that of the last."""
+        return cycles_to_ps(flits - 1, self.system.chip.noc.clock_ghz)

@@ -1,0 +1,186 @@
+"""A replica at work: windows in order, from the input's places to the packet that leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import simpy
+
+from pimsim.mapping.program import UNITS
+from pimsim.reference.ports import serve
+from pimsim.reference.turns import Kind
+from pimsim.reference.world import World
+
+
+class Replica:
+    """Common to all: the order of windows, and when one may be issued."""
+
+    def __init__(self, world: World, replica: int) -> None:
+        program = world.program
+        rows = program.replicas
+        self.world, self.env, self.index = world, world.env, replica
+        self.layer, self.tile = int(rows.layer[replica]), int(rows.tile[replica])
+        self.windows = range(rows.window_first[replica], rows.window_first[replica + 1])
+        self.buffers = range(rows.buffer_first[replica], rows.buffer_first[replica + 1])
+        self.slices = range(rows.slice_first[replica], rows.slice_first[replica + 1])
+        self.pace = world.durations.pace(replica)
+        self.waits_for = ""  #: in words, for a standstill
+        self.in_flight = 0  #: windows issued and not yet sent
+        self._sent = -1  #: the last window sent, counted over all images
+
+    def work(self, batch: int) -> Generator:
+        """Process: issue all windows of all images, one after another."""
+        due = 0  # the pace of the window before allows no earlier one
+        for image in range(batch):
+            for window in self.windows:
+                yield from self._wait_for_inputs(image, window)
+                yield self.env.turn(Kind.ISSUE, self.index, self._grid(max(self.env.now, due)))
+                yield from self._wait_for_places(image, window)
+                self.in_flight += 1
+                yield from self._issue(image, window)
+                self.world.log.started(image, window, self.index, self.env.now)
+                due = self.env.now + self.pace
+        self.waits_for = ""
+
+    def _grid(self, time: int) -> int:
+        return self.world.slots.after(time)
+
+    def _wait_for_inputs(self, image: int, window: int) -> Generator:
+        for b in self.buffers:
+            buffer = self.world.buffers[b]
+            needed = image * buffer.positions + int(self.world.program.buffers.ready[b][window - self.windows.start])
+            self.waits_for = f"inputs: buffer {b} has {buffer.frontier} of {needed} positions"
+            yield from buffer.filled(needed)
+
+    def _wait_for_places(self, image: int, window: int) -> Generator:
+        """All or none: every place where the window's output goes."""
+        while True:
+            full = next((b for b, rank in self.world.entries(image, window) if not self.world.buffers[b].has_place(rank)), None)
+            if full is None:
+                return
+            self.waits_for = f"places: buffer {full} of replica {self.world.program.buffers.replica[full]} is full"
+            yield self.world.buffers[full].next_free()
+            yield self.env.turn(Kind.ISSUE, self.index, self.env.now)
+
+    def _issue(self, image: int, window: int) -> Generator:
+        """Begin a window; returns at its start."""
+        raise NotImplementedError
+
+    def _send(self, image: int, window: int, at: int) -> None:
+        """The output leaves the replica at time ``at``."""
+        number = image * len(self.windows) + window - self.windows.start
+        assert number == self._sent + 1, "windows leave in order"
+        self._sent = number
+        self.in_flight -= 1
+        self.world.log.sent(image, window, at)
+        tree = self.world.tree_of_window[window]
+        if tree >= 0:
+            self.world.network.send(tree, at, lambda leaf: self.env.process(self.world.store(leaf, image, window)))
+
+
+class HostReplica(Replica):
+    """The host: one position of the input after another over its link."""
+
+    def _grid(self, time: int) -> int:
+        return time
+
+    def _issue(self, image: int, window: int) -> Generator:
+        yield from serve(self.env, (self.world.ports.host[0], self.pace))
+        self._send(image, window, self.env.now + self.pace + self.world.host_latency)
+
+
+class TileReplica(Replica):
+    """In tiles: every slice reads its share of the inputs; the home tile activates and sends."""
+
+    def _issue(self, image: int, window: int) -> Generator:
+        reads = [self.env.process(self._read(s)) for s in self.slices]
+        ends = yield self.env.all_of(reads)
+        self.env.process(self._free(image, window, max(ends.values())))
+        self._compute(image, window, dict(zip(self.slices, ends.values(), strict=True)))
+
+    def _read(self, s: int) -> Generator:
+        """Process, ends at the start of the reading: eDRAM, bus and DRAM together; value: when all is read."""
+        world = self.world
+        durations, ports, slices = world.durations, world.ports, world.program.slices
+        tile, read, spilled = int(slices.tile[s]), int(slices.read_values[s]), int(slices.spilled_values[s])
+        jobs = [(ports.edram[tile], durations.edram(read)), (ports.bus[tile], durations.bus(read + spilled))]
+        if spilled > 0:
+            jobs.append((world.dram_of(tile), durations.dram(spilled)))
+        yield from serve(self.env, *jobs)
+        return world.slots.stage_end(self.env.now, max(hold for _, hold in jobs), world.latency["input_read"])
+
+    def _free(self, image: int, window: int, at: int) -> Generator:
+        """Process: what this window was the last to read makes place."""
+        yield self.env.turn(Kind.FREE, self.index, at)
+        for b in self.buffers:
+            buffer = self.world.buffers[b]
+            done = int(self.world.program.buffers.done[b][window - self.windows.start])
+            buffer.free(image * buffer.positions + done)
+
+    def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
+        """What happens to the inputs that each slice has read at ``ends[slice]``."""
+        raise NotImplementedError
+
+    def _activate(self, image: int, window: int, at: int) -> Generator:
+        """Process: through the digital units of the home tile, all at once, and out."""
+        world = self.world
+        yield self.env.turn(Kind.ACTIVATE, self.index, at)
+        holds = world.durations.units(self.index)
+        jobs = [(world.ports.units[u][self.tile], holds[u]) for u in range(len(UNITS)) if holds[u] > 0]
+        yield from serve(self.env, *jobs)
+        end = world.slots.stage_end(self.env.now, max(holds), world.latency["activation"])
+        self._send(image, window, end)
+
+
+class DigitalReplica(TileReplica):
+    """A digital operation: what has been read goes straight into the digital units."""
+
+    def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
+        (end,) = ends.values()
+        self.env.process(self._activate(image, window, end))
+
+
+class MatrixReplica(TileReplica):
+    """A matrix in crossbars: vectors, partial results, and their sum at the home tile."""
+
+    def __init__(self, world: World, replica: int) -> None:
+        super().__init__(world, replica)
+        _, self.vector_latency = world.durations.vector(self.layer)
+
+    def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
+        parts = [self.env.process(self._deliver_part(s, ends[s])) for s in self.slices]
+        self.env.process(self._sum_up(image, window, parts))
+
+    def _sum_up(self, image: int, window: int, parts: list[simpy.Process]) -> Generator:
+        """Process: when every slice has delivered, the home tile adds and activates."""
+        yield self.env.all_of(parts)
+        yield from self._activate(image, window, self.world.slots.after(self.env.now))
+
+    def _deliver_part(self, s: int, read_end: int) -> Generator:
+        """Process, ends when the home tile has the slice's results: vector, output transfer, merge, packet."""
+        world = self.world
+        durations, slots, slices = world.durations, world.slots, world.program.slices
+        tile, sent, added = int(slices.tile[s]), int(slices.sent_values[s]), int(slices.added_values[s])
+        yield self.env.turn(Kind.OUTPUT, s, read_end + self.vector_latency)
+        transfer = durations.bus(sent)
+        yield from serve(self.env, (world.ports.bus[tile], transfer))
+        in_tile = slots.stage_end(self.env.now, transfer, world.latency["output_transfer"])
+        yield self.env.turn(Kind.MERGE, s, in_tile)
+        tree = int(slices.tree[s])
+        if tree < 0:
+            return
+        adding = durations.unit("shift_add", added)
+        if added > 0:
+            yield from serve(self.env, (world.ports.units[UNITS.index("shift_add")][tile], adding))
+        delivered = self.env.event()
+        world.network.send(tree, slots.after(self.env.now + adding), lambda leaf: delivered.succeed())
+        yield delivered
+
+
+def build_replica(world: World, replica: int) -> Replica:
+    """The replica of the kind that the program says."""
+    if world.program.replicas.tile[replica] < 0:
+        return HostReplica(world, replica)
+    if world.program.layers[int(world.program.replicas.layer[replica])].tiling is None:
+        return DigitalReplica(world, replica)
+    return MatrixReplica(world, replica)

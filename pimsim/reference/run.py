@@ -1,0 +1,73 @@
+"""Runs a Program in SimPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from pimsim.mapping.program import Program
+from pimsim.reference.replica import Replica, build_replica
+from pimsim.reference.timing import Timing
+from pimsim.reference.world import World
+
+PROGRESS_WINDOWS = 256  #: progress is told after so many windows
+
+
+class Standstill(Exception):
+    """Nothing can move any more though windows are left; the message says who waits for what."""
+
+
+def run_simpy(
+    program: Program, batch: int = 1, log: bool = False, progress: Callable[[int, int], None] | None = None
+) -> Timing:
+    """Simulate ``batch`` images; ``log`` keeps the times of all windows.
+
+    ``progress(windows done, windows in all)`` is called now and then.  Raises Standstill.
+    """
+    world = World(program, batch)
+    replicas = [build_replica(world, v) for v in range(program.replicas.layer.size)]
+    for replica in replicas:
+        world.env.process(replica.work(batch))
+    total = batch * program.windows.position.size
+    told = 0
+    while world.env.peek() != float("inf"):
+        world.env.step()
+        if progress and world.log.windows_sent >= told + PROGRESS_WINDOWS:
+            told = world.log.windows_sent
+            progress(told, total)
+    if progress:
+        progress(world.log.windows_sent, total)
+    if world.log.windows_sent < total or any(replica.waits_for for replica in replicas):
+        raise Standstill(_describe(program, replicas, world.env.now))
+    return _timing(world, replicas, batch, log)
+
+
+def _describe(program: Program, replicas: list[Replica], now: int) -> str:
+    waiting = [
+        f"replica {replica.index} of layer {program.layers[replica.layer].name} waits for {replica.waits_for}"
+        for replica in replicas
+        if replica.waits_for
+    ]
+    return f"nothing moves after {now} ps: " + "; ".join(waiting)
+
+
+def _timing(world: World, replicas: list[Replica], batch: int, log: bool) -> Timing:
+    program, record = world.program, world.log
+    layer_of_window = np.repeat(program.replicas.layer, np.diff(program.replicas.window_first))
+    layers = range(len(program.layers))
+    first = [record.window_start[:, layer_of_window == layer].min(axis=1) for layer in layers]
+    last = [record.window_sent[:, layer_of_window == layer].max(axis=1) for layer in layers]
+    none = np.zeros((batch, 0), dtype=np.int64)
+    return Timing(
+        image_done_ps=record.image_done,
+        layer_first_ps=np.stack(first, axis=1),
+        layer_last_ps=np.stack(last, axis=1),
+        lost_ps={},
+        interval_ps=np.array([replica.pace for replica in replicas], dtype=np.int64),
+        last_start_ps=record.last_start,
+        ports=world.ports.counts(),
+        window_start_ps=record.window_start if log else none,
+        window_sent_ps=record.window_sent if log else none,
+        events=world.env.turns,
+    )

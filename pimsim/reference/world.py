@@ -1,0 +1,100 @@
+"""What all replicas share: ports, buffers, the network, and the log."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import get_args
+
+import numpy as np
+
+from pimsim.config.records import StageName
+from pimsim.mapping.program import Program
+from pimsim.reference.buffers import build_buffers
+from pimsim.reference.durations import Durations
+from pimsim.reference.packets import Network
+from pimsim.reference.ports import Port, Ports, serve
+from pimsim.reference.turns import Kind, Turns
+from pimsim.units import ns_to_ps
+
+
+class Log:
+    """When windows started and left, and when images were done [ps]."""
+
+    def __init__(self, program: Program, batch: int) -> None:
+        self.window_start = np.zeros((batch, program.windows.position.size), dtype=np.int64)
+        self.window_sent = np.zeros_like(self.window_start)
+        self.last_start = np.zeros(program.replicas.layer.size, dtype=np.int64)
+        self.image_done = np.zeros(batch, dtype=np.int64)
+        self.windows_sent = 0
+
+    def started(self, image: int, window: int, replica: int, now: int) -> None:
+        """A window started."""
+        self.window_start[image, window] = now
+        self.last_start[replica] = now
+
+    def sent(self, image: int, window: int, at: int) -> None:
+        """A window's output leaves at time ``at``."""
+        self.window_sent[image, window] = at
+        self.windows_sent += 1
+
+
+class World:
+    """The system in which the replicas of a program work."""
+
+    def __init__(self, program: Program, batch: int) -> None:
+        self.env = env = Turns(program)
+        self.program, self.log = program, Log(program, batch)
+        self.durations = Durations(program)
+        self.slots = self.durations.slots
+        self.latency = {name: self.durations.stage(name) for name in get_args(StageName)}
+        self.host_latency = ns_to_ps(program.system.host.latency_ns)
+        self.ports = Ports(env, program)
+        self.buffers = build_buffers(env, program)
+        self.network = Network(env, program, self.ports, self.durations)
+        self.tree_of_window = program.windows.tree.tolist()
+        self._messages = np.zeros(program.leaves.tree.size, dtype=np.int64)  # that have arrived at each leaf
+
+    def dram_of(self, tile: int) -> Port:
+        """DRAM of the chip on which the tile lies."""
+        return self.ports.dram[tile // self.program.fabric.tiles]
+
+    def entries(self, image: int, window: int) -> list[tuple[int, int]]:
+        """(buffer, rank over all images) of every place where the window's output goes."""
+        program = self.program
+        span = slice(program.windows.entry_first[window], program.windows.entry_first[window + 1])
+        buffers, ranks = program.entry_buffer[span].tolist(), program.entry_rank[span].tolist()
+        return [(b, image * self.buffers[b].positions + rank) for b, rank in zip(buffers, ranks, strict=True)]
+
+    def store(self, leaf: int, image: int, window: int) -> Generator:
+        """Process: the window's output, complete at a leaf, is written and can then be read."""
+        leaves = self.program.leaves
+        tile, values = int(leaves.tile[leaf]), int(leaves.write_values[leaf])
+        if leaves.spilled[leaf]:
+            port, hold = self.dram_of(tile), self.durations.dram(values)
+        else:
+            port, hold = self.ports.edram[tile], self.durations.edram(values)
+        yield from serve(self.env, (port, hold))
+        yield self.env.turn(Kind.ARRIVED, leaf, self.slots.stage_end(self.env.now, hold, self.latency["edram_write"]))
+        self._check_order(leaf, image, window)
+        entries = self.entries(image, window)
+        for k in leaves.entry[leaves.entry_first[leaf] : leaves.entry_first[leaf + 1]]:
+            buffer, rank = entries[k]
+            self.buffers[buffer].receive(rank)
+        self._note_result(leaf, image, window)
+
+    def _check_order(self, leaf: int, image: int, window: int) -> None:
+        """Packets of a tree do not overtake each other; the program lists their windows in this order."""
+        program = self.program
+        tree = program.leaves.tree[leaf]
+        first, end = program.message_first[tree], program.message_first[tree + 1]
+        expected_image, message = divmod(self._messages[leaf], end - first)
+        assert (image, window) == (expected_image, program.message[first + message]), "packets arrive in order"
+        self._messages[leaf] += 1
+
+    def _note_result(self, leaf: int, image: int, window: int) -> None:
+        """What a last layer keeps in its own tile is a result of the network."""
+        replicas = self.program.replicas
+        replica = int(np.searchsorted(replicas.window_first, window, side="right")) - 1
+        layer = replicas.layer[replica]
+        if self.program.leaves.tile[leaf] == replicas.tile[replica] and self.program.dataflow.nodes[layer].is_output:
+            self.log.image_done[image] = max(self.log.image_done[image], self.env.now)

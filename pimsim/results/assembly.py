@@ -1,0 +1,170 @@
+"""Program and timing become a Result; a Result can be priced again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+
+import numpy as np
+
+from pimsim import __version__
+from pimsim.config import config_hash, resolved
+from pimsim.config.records import System
+from pimsim.mapping.program import Program
+from pimsim.results.counting import count_actions
+from pimsim.results.pricing import price
+from pimsim.results.record import FORMAT, LayerResult, Programming, Result, Source, Timeline, Times, Usage
+from pimsim.results.time_split import RunTiming, run_end_ps, split_time
+from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck
+from pimsim.workload.dataflow import Dataflow
+
+MEASURED_FROM = 8  #: images from which on throughput is measured
+TIMELINE_IMAGES = 16  #: images whose times by layer are kept
+
+
+def build_result(program: Program, timing: RunTiming, batch: int, engine: str) -> Result:
+    """Everything that is known about a run.
+
+    Raises:
+        InputError: a cost of the system cannot be scaled to its component's parameters.
+    """
+    times = _times(timing)
+    usage, tiles = measure_usage(program, timing, batch, times.run_ps)
+    layers = _layers(program, timing, batch)
+    resources = busiest_resources(program, timing, layers, times, batch)
+    return Result(
+        format=FORMAT,
+        pimsim_version=__version__,
+        source=_source(program, batch, engine),
+        times=times,
+        usage=usage,
+        costs=price(layers, usage, times, batch, program.system),
+        programming=_programming(program, usage),
+        bottleneck=name_bottleneck(resources, layers),
+        resources=resources,
+        layers=layers,
+        timeline=_timeline(timing),
+        tiles=tiles,
+        notes=program.notes,
+    )
+
+
+def reprice(result: Result, system: System) -> Result:
+    """The same run under the prices of another system; times and counts stay."""
+    costs = price(result.layers, result.usage, result.times, result.source.batch, system)
+    energy_uj = _write_energy_uj(result.programming.cells, system)
+    return replace(result, costs=costs, programming=replace(result.programming, energy_uj=energy_uj))
+
+
+def workload_hash(dataflow: Dataflow) -> str:
+    """SHA-256 of everything about a network that mapping and timing can see."""
+    digest = hashlib.sha256()
+    for node in dataflow.nodes:
+        facts = [node.name, node.kind, node.operation, node.grid, node.channels, sorted(node.actions.items()),
+                 node.reduces, node.is_output]  # fmt: skip
+        matrix = node.matrix
+        facts.append([matrix.rows, matrix.columns, matrix.groups, matrix.kernel_positions, matrix.local] if matrix else 0)
+        digest.update(json.dumps(facts, default=int).encode())
+        for edge in node.edges:
+            digest.update(f"{edge.source} {edge.channels}".encode())
+            for bounds in (edge.rows_lo, edge.rows_hi, edge.cols_lo, edge.cols_hi):
+                digest.update(np.ascontiguousarray(bounds, dtype="<i8").tobytes())
+    return digest.hexdigest()
+
+
+def _source(program: Program, batch: int, engine: str) -> Source:
+    nodes = program.dataflow.nodes
+    return Source(
+        workload=program.dataflow.name,
+        workload_hash=workload_hash(program.dataflow),
+        parameters=sum(node.parameters for node in nodes),
+        macs=sum(node.macs for node in nodes),
+        system=program.system.name,
+        config_hash=config_hash(program.system),
+        config=resolved(program.system),
+        batch=batch,
+        network=program.network,
+        engine=engine,
+    )
+
+
+def _times(timing: RunTiming) -> Times:
+    done = timing.image_done_ps
+    interval = None
+    if done.size >= MEASURED_FROM:
+        interval = float(np.median(np.diff(np.sort(done))[-(done.size // 2) :]))
+    return Times(
+        latency_ps=int(done[0]),
+        run_ps=run_end_ps(timing),
+        image_done_ps=tuple(done.tolist()),
+        output_interval_ps=interval,
+    )
+
+
+def _timeline(timing: RunTiming) -> Timeline:
+    first, last = timing.layer_first_ps[:TIMELINE_IMAGES], timing.layer_last_ps[:TIMELINE_IMAGES]
+    return Timeline(tuple(map(tuple, first.tolist())), tuple(map(tuple, last.tolist())))
+
+
+def _layers(program: Program, timing: RunTiming, batch: int) -> tuple[LayerResult, ...]:
+    counts = count_actions(program)
+    replicas, n = program.replicas, len(program.layers)
+    time = {
+        part: np.bincount(replicas.layer, weights=ps, minlength=n).astype(np.int64)
+        for part, ps in split_time(program, timing, batch).items()
+    }
+    per_image = np.zeros(n, np.int64)
+    np.maximum.at(per_image, replicas.layer, np.diff(replicas.window_first) * timing.interval_ps)
+    interval = np.zeros(n, np.int64)
+    np.maximum.at(interval, replicas.layer, timing.interval_ps)
+    pace = np.bincount(replicas.layer, weights=1e6 / np.maximum(timing.interval_ps, 1), minlength=n)
+    of_slice = replicas.layer[program.slices.replica]
+    found = []
+    for i, (mapped, node) in enumerate(zip(program.layers, program.dataflow.nodes, strict=True)):
+        own = of_slice == i
+        found.append(
+            LayerResult(
+                name=mapped.name,
+                kind=node.kind,
+                operation=node.operation,
+                windows=node.windows,
+                replicas=mapped.replicas,
+                crossbars=int(program.slices.crossbars[own].sum()),
+                imas=int(program.slices.imas[own].sum()),
+                tiles=np.unique(program.slices.tile[own]).size,
+                cells_used=mapped.replicas * mapped.tiling.used_cells if mapped.tiling else 0,
+                weight_bits=mapped.weight_bits,
+                macs=node.macs,
+                interval_ps=int(interval[i]),
+                image_ps=int(per_image[i]),
+                peak_windows_per_us=float(pace[i]),
+                first_start_ps=int(timing.layer_first_ps[:, i].min()),
+                last_output_ps=int(timing.layer_last_ps[:, i].max()),
+                time_ps={part: int(ps[i]) for part, ps in time.items()},
+                counts={action: int(count[i]) for action, count in counts.items() if count[i]},
+            )
+        )
+    return tuple(found)
+
+
+def _programming(program: Program, usage: Usage) -> Programming:
+    """Rows of a crossbar one after another, all crossbars of the system at the same time."""
+    array = program.system.chip.tile.ima.crossbar
+    rows, most = 0, 0
+    for layer in program.layers:
+        if layer.tiling is not None:
+            in_use = layer.tiling.row_hi - layer.tiling.row_lo
+            rows += layer.replicas * int(in_use.sum())
+            most = max(most, int(in_use.max()))
+    return Programming(
+        crossbars=usage.crossbars_used,
+        rows=rows,
+        cells=usage.cells_used,
+        time_ns=most * array.write_row_ns,
+        energy_uj=_write_energy_uj(usage.cells_used, program.system),
+    )
+
+
+def _write_energy_uj(cells: int, system: System) -> float:
+    return cells * system.chip.tile.ima.crossbar.write_cell_pj / 1e6

@@ -1,0 +1,104 @@
+"""A Result in a few lines of text or HTML, for Python prompts and notebooks."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pimsim.results.record import Result
+
+_PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"),
+             (1e-9, "n"), (1e-12, "p"))  # fmt: skip
+
+
+def with_unit(value: float, unit: str, digits: int = 4) -> str:
+    """``value`` with the prefix that makes it readable: with_unit(1.5e-6, "s") is '1.5 us'."""
+    for size, prefix in _PREFIXES:
+        if abs(value) >= size:
+            return f"{value / size:.{digits}g} {prefix}{unit}"
+    return f"{value:.{digits}g} {unit}"
+
+
+def headline_rows(result: Result) -> list[tuple[str, str]]:
+    """What to know about a run, in the order in which one asks: (name, value)."""
+    times, usage, costs, source = result.times, result.usage, result.costs, result.source
+    rate = times.throughput_per_s
+    images = "1 image" if source.batch == 1 else f"{source.batch} images"
+    energy_j, latency_s = costs.energy_pj / 1e12, times.latency_ps / 1e12
+    static = sum(costs.static_pj.values()) / costs.energy_pj if costs.energy_pj else 0.0
+    return [
+        ("Latency", f"{with_unit(latency_s, 's')} (first image, empty system)"),
+        ("Throughput", f"{rate:,.5g} inferences/s" if rate else "not measured (needs a batch of at least 8)"),
+        ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {images}"),
+        ("Energy an inference", f"{with_unit(energy_j, 'J')} ({static:.0%} static)"),
+        ("Energy-delay product", with_unit(energy_j * latency_s, "J s")),
+        ("Average power", with_unit(costs.average_power_w, "W")),
+        ("Peak power (bound)", with_unit(costs.peak_power_bound_w, "W")),
+        ("Area", f"{costs.area_mm2:,.1f} mm2 ({_of(usage.chips_used, usage.chips)} chips)"),
+        ("Tiles", _of(usage.tiles_used, usage.tiles)),
+        ("Crossbars", f"{_of(usage.crossbars_used, usage.crossbars)} ({usage.crossbars_used_share:.1%})"),
+        ("Spatial utilisation", f"{usage.cells_used_share:.1%} of the cells of these crossbars hold weights"),
+        ("Temporal utilisation", f"these crossbars read {usage.crossbar_busy_share:.1%} of the run"),
+        ("Bottleneck", result.bottleneck),
+    ]
+
+
+def title(result: Result) -> str:
+    """What was run on what."""
+    source = result.source
+    return f"{source.workload} on {source.system}, batch {source.batch}, {source.network} network"
+
+
+def as_text(result: Result) -> str:
+    """The headline figures, one a line."""
+    lines = [title(result), *(f"  {name + ':':22}{value}" for name, value in headline_rows(result))]
+    return "\n".join(lines + [f"  {warning}" for warning in warnings(result)])
+
+
+def warnings(result: Result) -> list[str]:
+    """What a reader of the totals must know: work that has no price."""
+    return [
+        f"NOT PRICED: {each.count:,} {each.action.replace('_', ' ')}s an inference "
+        f"({each.share:.1%} of {'the digital values' if each.share < 1 else 'this work'}; "
+        f"{_some(each.layers)}): their energy is missing above"
+        for each in result.costs.unpriced
+        if each.is_headline
+    ]
+
+
+def as_html(result: Result) -> str:
+    """The headline figures and the layers as two tables."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(value)}</td></tr>"
+        for name, value in headline_rows(result)
+    )
+    head = ("layer", "operation", "windows", "replicas", "crossbars", "energy", "busy", "first start", "last output")
+    layers = "".join(
+        "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in _layer_cells(result, index)) + "</tr>"
+        for index in range(len(result.layers))
+    )
+    warned = "".join(f"<p><b>{escape(warning)}</b></p>" for warning in warnings(result))
+    header = "".join(f"<th>{name}</th>" for name in head)
+    return (
+        f"<b>{escape(title(result))}</b>{warned}<table>{rows}</table>"
+        f"<details><summary>{len(result.layers)} layers</summary><table><tr>{header}</tr>{layers}</table></details>"
+    )
+
+
+def _layer_cells(result: Result, index: int) -> tuple[str, ...]:
+    layer, energy_pj = result.layers[index], sum(result.costs.by_layer_pj[index].values())
+    return (
+        layer.name, layer.operation, f"{layer.windows:,}", f"{layer.replicas:,}", f"{layer.crossbars:,}",
+        with_unit(energy_pj / 1e12, "J"), f"{layer.utilisation:.1%}", with_unit(layer.first_start_ps / 1e12, "s"),
+        with_unit(layer.last_output_ps / 1e12, "s"),
+    )  # fmt: skip
+
+
+def _of(used: int, there: int) -> str:
+    return f"{used:,} of {there:,}"
+
+
+def _some(names: tuple[str, ...], shown: int = 3) -> str:
+    more = f" and {len(names) - shown} more layers" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more

@@ -1,0 +1,246 @@
+"""The Result of a run: plain data with units in the names; it outlives every simulator object.
+
+Counts and energies are those of ONE inference; times are those of the run.  Dictionaries keep the order
+of the component table, so that two equal runs are written as the same bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pimsim.results.notebook import as_html, as_text
+
+FORMAT = "pimsim-result-1"
+
+TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "fill", "drain")
+"""Where a replica's time goes: its windows at their shortest interval; waiting for inputs, eDRAM (or DRAM), bus,
+packets in the network, places downstream (back-pressure); before its first window; after its last."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What was run on what."""
+
+    workload: str
+    workload_hash: str  #: SHA-256 of the lowered network
+    parameters: int
+    macs: int  #: multiply-accumulates of one inference
+    system: str
+    config_hash: str  #: SHA-256 of the resolved configuration
+    config: dict[str, Any]  #: every key, defaults and overrides included
+    batch: int
+    network: str  #: ideal or packet
+    engine: str  #: compiled or simpy
+
+
+@dataclass(frozen=True)
+class Times:
+    """When outputs were written."""
+
+    latency_ps: int  #: of the first image of the batch, which finds the system empty: inputs available at 0
+    run_ps: int  #: until everything has ended
+    image_done_ps: tuple[int, ...]  #: last output of each image written
+    output_interval_ps: float | None  #: median over the last half of at least 8 images; None: not measured
+
+    @property
+    def throughput_per_s(self) -> float | None:
+        """Inferences a second in steady state; None: not measured (fewer than 8 images)."""
+        return None if not self.output_interval_ps else 1e12 / self.output_interval_ps
+
+
+@dataclass(frozen=True)
+class Usage:
+    """How much of the system is used: in space and, apart from it, in time."""
+
+    chips: int  #: in the system
+    chips_used: int
+    tiles: int
+    tiles_used: int
+    imas: int
+    imas_used: int
+    crossbars: int
+    crossbars_used: int
+    cells_used: int  #: cells that hold a part of a weight
+    cells_allotted: int  #: cells of the crossbars in use
+    crossbar_busy_share: float  #: temporal: share of the run in which a crossbar in use reads
+
+    @property
+    def cells_used_share(self) -> float:
+        """Spatial: cells with weights, of the cells of the crossbars in use."""
+        return self.cells_used / self.cells_allotted if self.cells_allotted else 0.0
+
+    @property
+    def crossbars_used_share(self) -> float:
+        """Spatial: crossbars in use, of all crossbars of the system."""
+        return self.crossbars_used / self.crossbars
+
+
+@dataclass(frozen=True)
+class Resource:
+    """The busiest of its class."""
+
+    kind: str  #: layer, link, bus, edram, host, dram, or a digital unit
+    place: str
+    busy_share: float  #: of the run
+    pace_share: float | None  #: of the interval between outputs in steady state; None: not measured
+
+
+@dataclass(frozen=True)
+class LayerResult:
+    """One node of the network."""
+
+    name: str
+    kind: str  #: input, mvm or digital
+    operation: str
+    windows: int  #: of one inference
+    replicas: int
+    crossbars: int  #: of all replicas
+    imas: int
+    tiles: int
+    cells_used: int
+    weight_bits: int
+    macs: int
+    interval_ps: int  #: shortest time between two windows of a replica
+    image_ps: int  #: of the busiest replica: its windows of one inference at that interval
+    peak_windows_per_us: float  #: all replicas at their shortest intervals
+    first_start_ps: int
+    last_output_ps: int
+    time_ps: dict[str, int]  #: TIME_PARTS, summed over the replicas: together replicas x run_ps
+    counts: dict[str, int]  #: actions of one inference
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the run in which the replicas work, on average."""
+        return self.share("compute")
+
+    def share(self, *parts: str) -> float:
+        """Share of the run that the replicas spend so, on average."""
+        total = sum(self.time_ps.values())
+        return sum(self.time_ps[part] for part in parts) / total if total else 0.0
+
+
+@dataclass(frozen=True)
+class Unpriced:
+    """Actions without a price: their energy is missing from the totals."""
+
+    action: str
+    component: str
+    count: int  #: of one inference
+    share: float  #: of all values through digital units; 1 for any other component
+    layers: tuple[str, ...]  #: where it happens
+
+    @property
+    def is_headline(self) -> bool:
+        """Whether it is more than 1 % of the work."""
+        return self.share > 0.01
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Energy, power and area under one table of prices."""
+
+    table: str  #: the system whose prices these are
+    table_hash: str
+    dynamic_pj: dict[str, float]  #: component -> energy of one inference
+    static_pj: dict[str, float]  #: component -> static power x time, of one inference
+    by_layer_pj: tuple[dict[str, float], ...]  #: layer -> component -> dynamic energy of one inference
+    static_power_w: float
+    average_power_w: float
+    peak_power_bound_w: float  #: static power, and every replica at its shortest interval at the same time
+    area_mm2: float  #: of the chips in use
+    unpriced: tuple[Unpriced, ...]
+
+    @property
+    def energy_pj(self) -> float:
+        """Energy of one inference."""
+        return sum(self.dynamic_pj.values()) + sum(self.static_pj.values())
+
+
+@dataclass(frozen=True)
+class Programming:
+    """Writing the weights once, before the first inference: not part of any other figure."""
+
+    crossbars: int
+    rows: int
+    cells: int
+    time_ns: float  #: rows of a crossbar one after another, all crossbars at the same time
+    energy_uj: float
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """When layers worked on the first images."""
+
+    first_start_ps: tuple[tuple[int, ...], ...]  #: (images, layers)
+    last_output_ps: tuple[tuple[int, ...], ...]  #: (images, layers)
+
+
+@dataclass(frozen=True)
+class TileMap:
+    """The tiles of every chip, in the order of their numbers."""
+
+    chips: int
+    chip_columns: int  #: 0: a ring
+    mesh_x: int
+    mesh_y: int
+    concentration: int  #: tiles at one router
+    tiles_per_chip: int
+    crossbars_used: tuple[int, ...]  #: (tiles) -1: the tile is not used; 0: digital operations only
+    busy_share: tuple[float, ...]  #: (tiles) share of the run in which its crossbars in use read
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """Everything that is known about a run."""
+
+    format: str
+    pimsim_version: str
+    source: Source
+    times: Times
+    usage: Usage
+    costs: Costs
+    programming: Programming
+    bottleneck: str
+    resources: tuple[Resource, ...]  #: the busiest of each class, busiest first
+    layers: tuple[LayerResult, ...]
+    timeline: Timeline
+    tiles: TileMap
+    notes: tuple[str, ...]  #: what was simplified
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The headline figures, flat; None: not measured."""
+        times, usage, costs = self.times, self.usage, self.costs
+        energy_uj, latency_ms = costs.energy_pj / 1e6, times.latency_ps / 1e9
+        return {
+            "latency_us": times.latency_ps / 1e6,
+            "throughput_per_s": times.throughput_per_s,
+            "run_us": times.run_ps / 1e6,
+            "energy_per_inference_uj": energy_uj,
+            "energy_delay_product_uj_ms": energy_uj * latency_ms,
+            "average_power_w": costs.average_power_w,
+            "peak_power_bound_w": costs.peak_power_bound_w,
+            "area_mm2": costs.area_mm2,
+            "chips_used": usage.chips_used,
+            "tiles_used": usage.tiles_used,
+            "imas_used": usage.imas_used,
+            "crossbars_used": usage.crossbars_used,
+            "spatial_utilisation_cells": usage.cells_used_share,
+            "spatial_utilisation_crossbars": usage.crossbars_used_share,
+            "temporal_utilisation_crossbars": usage.crossbar_busy_share,
+            "bottleneck": self.bottleneck,
+        }
+
+    def layer(self, name: str) -> LayerResult:
+        """The layer of that name."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise KeyError(name)
+
+    def __repr__(self) -> str:
+        return as_text(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)

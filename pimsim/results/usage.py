@@ -1,0 +1,151 @@
+"""What is used, how busy it is, and what sets the pace."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimsim.config.records import System
+from pimsim.mapping.program import UNITS, Program
+from pimsim.results.counting import crossbar_reads
+from pimsim.results.record import LayerResult, Resource, TileMap, Times, Usage
+from pimsim.results.time_split import RunTiming
+from pimsim.units import ns_to_ps
+
+_NAMES = {"edram": "eDRAM", "host": "host link", "dram": "DRAM", "maxpool": "max-pool unit", "sigmoid": "sigmoid unit",
+          "shift_add": "shift-and-add", "vector": "vector unit"}  # fmt: skip
+_REASONS = {"input": "inputs", "edram": "eDRAM", "bus": "the bus", "network": "the network", "space": "back-pressure",
+            "fill": "the pipeline to fill", "drain": "the pipeline to drain"}  # fmt: skip
+
+
+def measure_usage(program: Program, timing: RunTiming, batch: int, run_ps: int) -> tuple[Usage, TileMap]:
+    """How much of the system is used, in space and in time, as a whole and by tile."""
+    fabric, slices, tile = program.fabric, program.slices, program.system.chip.tile
+    read_ps = ns_to_ps(tile.ima.crossbar.read_ns)
+    busy_ps = batch * read_ps * _reads_of_slices(program)
+    tiles = program.tiles_used
+    crossbars = np.bincount(slices.tile, weights=slices.crossbars, minlength=fabric.n_tiles).astype(np.int64)
+    busy = np.bincount(slices.tile, weights=busy_ps, minlength=fabric.n_tiles)
+    share = np.divide(busy, crossbars * float(run_ps), out=np.zeros(fabric.n_tiles), where=crossbars > 0)
+    used = np.full(fabric.n_tiles, -1, np.int64)
+    used[tiles] = crossbars[tiles]
+    n_used = int(crossbars.sum())
+    usage = Usage(
+        chips=fabric.chips,
+        chips_used=_chips_used(program, timing, tiles),
+        tiles=fabric.n_tiles,
+        tiles_used=tiles.size,
+        imas=fabric.n_tiles * tile.imas,
+        imas_used=int(slices.imas.sum()),
+        crossbars=fabric.n_tiles * tile.imas * tile.ima.crossbars,
+        crossbars_used=n_used,
+        cells_used=sum(layer.replicas * layer.tiling.used_cells for layer in program.layers if layer.tiling),
+        cells_allotted=n_used * tile.ima.crossbar.rows * tile.ima.crossbar.columns,
+        crossbar_busy_share=float(busy.sum() / (n_used * run_ps)) if n_used else 0.0,
+    )
+    return usage, TileMap(
+        chips=fabric.chips,
+        chip_columns=fabric.chip_columns,
+        mesh_x=fabric.mesh_x,
+        mesh_y=fabric.mesh_y,
+        concentration=fabric.concentration,
+        tiles_per_chip=fabric.tiles,
+        crossbars_used=tuple(used.tolist()),
+        busy_share=tuple(share.tolist()),
+    )
+
+
+def _reads_of_slices(program: Program) -> np.ndarray:
+    """(S,) reads of all crossbars of a slice in one inference; slices hold crossbars in their tiling's order."""
+    replicas, slices = program.replicas, program.slices
+    reads = np.zeros(slices.tile.size, np.int64)
+    before = np.cumsum(slices.crossbars) - slices.crossbars
+    start = before - before[np.minimum(replicas.slice_first[:-1], before.size - 1)][slices.replica]
+    layer = replicas.layer[slices.replica]
+    for i, mapped in enumerate(program.layers):
+        if mapped.tiling is not None:
+            so_far = np.concatenate([[0], np.cumsum(crossbar_reads(mapped.tiling, program.system))])
+            own = layer == i
+            reads[own] = so_far[start[own] + slices.crossbars[own]] - so_far[start[own]]
+    return reads * np.diff(replicas.window_first)[slices.replica]
+
+
+def _chips_used(program: Program, timing: RunTiming, tiles: np.ndarray) -> int:
+    """Chips that hold something, or that pass something on."""
+    fabric = program.fabric
+    first = fabric.n_links - 4 * fabric.chips
+    passing = np.flatnonzero(timing.ports["link"].busy_ps[first:]) // 4
+    return max(1, np.union1d(tiles // fabric.tiles, passing).size)
+
+
+def busiest_resources(
+    program: Program, timing: RunTiming, layers: tuple[LayerResult, ...], times: Times, batch: int
+) -> tuple[Resource, ...]:
+    """The busiest layer and the busiest port of every kind, busiest first."""
+    found = []
+    working = [layer for layer in layers if layer.kind != "input"]
+    if working:
+        slowest = max(working, key=lambda layer: layer.image_ps)
+        found.append(_resource("layer", slowest.name, batch * slowest.image_ps, times, batch))
+    for kind, ports in timing.ports.items():
+        busy = ports.busy_ps // _servers(kind, program.system)
+        if busy.max(initial=0):
+            at = int(np.argmax(busy))
+            found.append(_resource(kind, _place(kind, at, program), int(busy[at]), times, batch))
+    return tuple(sorted(found, key=lambda each: -each.busy_share))
+
+
+def _resource(kind: str, place: str, busy_ps: int, times: Times, batch: int) -> Resource:
+    pace = busy_ps / batch / times.output_interval_ps if times.output_interval_ps else None
+    return Resource(kind, place, busy_ps / times.run_ps if times.run_ps else 0.0, pace)
+
+
+def _servers(kind: str, system: System) -> int:
+    """Requests that one port serves at the same time: two banks, of which more count as wider ones."""
+    return min(system.chip.tile.edram.banks, 2) if kind == "edram" else 1
+
+
+def _place(kind: str, at: int, program: Program) -> str:
+    if kind == "link":
+        return program.fabric.link_name(at)
+    if kind == "host":
+        return "host"
+    if kind == "dram":
+        return f"chip {at}"
+    holders = program.replicas.layer[program.slices.replica[program.slices.tile == at]]
+    names = [program.layers[i].name for i in dict.fromkeys(holders.tolist())]
+    shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
+    return f"tile {at} ({shown})" if names else f"tile {at}"
+
+
+def name_bottleneck(resources: tuple[Resource, ...], layers: tuple[LayerResult, ...]) -> str:
+    """What sets the pace, in one sentence: the busiest resource, if it is busy enough to explain the pace."""
+    if not resources:
+        return "nothing is busy"
+    top = resources[0]
+    share, of = (top.busy_share, "the run") if top.pace_share is None else (top.pace_share, "the time between outputs")
+    named = f"{_described(top)} busy {share:.0%} of {of}"
+    if share >= 0.5:
+        return named
+    paced = next((layer for layer in layers if layer.name == _slowest(resources)), None)
+    why = _main_loss(paced) if paced else ""
+    return f"latency: nothing is busy half of {of}; nearest is {named}{why}"
+
+
+def _slowest(resources: tuple[Resource, ...]) -> str:
+    return next((each.place for each in resources if each.kind == "layer"), "")
+
+
+def _main_loss(layer: LayerResult) -> str:
+    lost = {part: time for part, time in layer.time_ps.items() if part in _REASONS}
+    part = max(lost, key=lambda name: lost[name])
+    return f"; {layer.name} waits mostly for {_REASONS[part]} ({layer.share(part):.0%} of the run)"
+
+
+def _described(resource: Resource) -> str:
+    if resource.kind == "layer":
+        return f"layer {resource.place}: each replica is"
+    if resource.kind == "host":
+        return "the host link is"
+    if resource.kind in UNITS or resource.kind in _NAMES:
+        return f"{_NAMES[resource.kind]} of {resource.place} is"
+    return f"{resource.kind} {resource.place} is" if resource.kind == "link" else f"{resource.kind} of {resource.place} is"
