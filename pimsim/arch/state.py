@@ -152,7 +152,7 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
 
 
 def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndarray, np.ndarray]:
-    """(V,) shortest time between windows, and (V,) time in the crossbars (-1: a digital operation) [ps]."""
+    """(V,) shortest time between windows, and (V,) time in the crossbars (-1: a digital operation in one tile) [ps]."""
     system, replicas, slices = program.system, program.replicas, program.slices
     busiest = unit_ps.max(axis=1)
     read = np.maximum(_edram_ps(system, slices.read_values), _bus_ps(system, slices.read_values))
@@ -175,6 +175,8 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndar
         paced = max(int(busiest[v]), int(read[own].max()), int(output[own].max()))
         if layer in vectors:
             paced, compute[v] = max(paced, vectors[layer].interval_ps), vectors[layer].latency_ps
+        elif own.stop - own.start > 1:  # a digital operation whose inputs lie in several tiles
+            compute[v] = 0
         interval[v] = max(-(-paced // slot_ps), 1) * slot_ps
     return interval, compute
 

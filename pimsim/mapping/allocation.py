@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from pimsim.config.records import System, Tile
 from pimsim.mapping.packing import pieces
 from pimsim.mapping.program import UNITS
 from pimsim.mapping.tiling import Slice, Tiling, cut_slice
+from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow, Node
 
 
@@ -22,31 +24,85 @@ class PlacedSlice:
     part: Slice
 
 
+class NoRoom(Exception):
+    """The replicas do not fit the tiles, or their buffers not the eDRAM of the tiles."""
+
+
 def place_matrices(
-    dataflow: Dataflow, tilings: dict[int, Tiling], copies: tuple[int, ...], order: np.ndarray, system: System
-) -> list[list[list[PlacedSlice]]]:
-    """For each node and replica: its slices.  Empty for nodes without a matrix."""
-    per_tile = system.chip.tile.imas
+    dataflow: Dataflow, tilings: dict[int, Tiling], least: list[list[np.ndarray]], order: np.ndarray, system: System,
+    watch_edram: bool = True,
+) -> list[list[list[PlacedSlice]]]:  # fmt: skip
+    """For each node and replica: its slices.  Empty for nodes without a matrix.
+
+    ``least[node][edge]`` (replicas,): places that each replica's buffer must have.  A replica goes to the
+    present tile if IMAs and eDRAM are left, else to the next.  Raises NoRoom when the tiles are used up;
+    without ``watch_edram`` only IMAs count.
+    """
+    packer = _Packer(order, system, watch_edram)
     placed: list[list[list[PlacedSlice]]] = [[] for _ in dataflow.nodes]
-    tile, free = -1, 0
     for i, tiling in tilings.items():
-        matrix = dataflow.nodes[i].matrix
-        assert matrix is not None
-        cuts: dict[tuple[int, int], Slice] = {}
-        for _ in range(copies[i]):
-            skip, parts = pieces(tiling.imas, free, per_tile)
-            tile += skip
-            free = per_tile if skip else free
-            slices, lo = [], 0
-            for k, n in enumerate(parts):
-                if k:
-                    tile, free = tile + 1, per_tile
-                if (lo, lo + n) not in cuts:
-                    cuts[lo, lo + n] = cut_slice(tiling, matrix, lo, lo + n)
-                slices.append(PlacedSlice(int(order[tile]), cuts[lo, lo + n]))
-                lo, free = lo + n, free - n
-            placed[i].append(slices)
+        cutter = _Cutter(dataflow.nodes[i], tiling)
+        for v in range(least[i][0].size):
+            places = [int(needed[v]) for needed in least[i]]
+            pieces_at = cutter.cut(packer.pieces(tiling.imas), places)
+            if packer.lacks_edram(pieces_at):
+                pieces_at = cutter.cut(packer.pieces(tiling.imas, fresh=True), places)
+            packer.take(pieces_at)
+            placed[i].append([PlacedSlice(int(order[at]), part) for at, part, _ in pieces_at])
     return placed
+
+
+class _Cutter:
+    """Cuts the replicas of one layer into slices; equal cuts are made once."""
+
+    def __init__(self, node: Node, tiling: Tiling) -> None:
+        self.node, self.tiling = node, tiling
+        self.made: dict[tuple[int, int], tuple[Slice, list[int]]] = {}
+
+    def cut(self, pieces_at: list[tuple[int, int]], places: list[int]) -> list[tuple[int, Slice, int]]:
+        """(place in the order, slice, values that its buffers hold at least) of each piece."""
+        cut, lo = [], 0
+        for at, imas in pieces_at:
+            key = lo, lo + imas
+            if key not in self.made:
+                assert self.node.matrix is not None
+                part = cut_slice(self.tiling, self.node.matrix, *key)
+                self.made[key] = part, edge_channels(self.node, part)
+            part, channels = self.made[key]
+            cut.append((at, part, sum(p * c for p, c in zip(places, channels, strict=True))))
+            lo += imas
+        return cut
+
+
+class _Packer:
+    """Next fit over the tiles in their order of placement."""
+
+    def __init__(self, order: np.ndarray, system: System, watch_edram: bool) -> None:
+        self.order, self.watch = order, watch_edram
+        self.per_tile = system.chip.tile.imas
+        self.word = -(-system.mapping.input_bits // 8)
+        self.at, self.free = -1, 0
+        self.room = np.full(order.size, system.chip.tile.edram.kib * 1024, dtype=np.int64)
+
+    def pieces(self, imas: int, fresh: bool = False) -> list[tuple[int, int]]:
+        """(place in the order, IMAs) of each piece of a replica, from the present tile or from a fresh one."""
+        skip, parts = pieces(imas, 0 if fresh else self.free, self.per_tile)
+        return [(self.at + skip + k, n) for k, n in enumerate(parts)]
+
+    def lacks_edram(self, cut: list[tuple[int, Slice, int]]) -> bool:
+        """Whether the replica would share the present tile and lacks eDRAM there."""
+        at, _, values = cut[0]
+        return self.watch and at == self.at and values * self.word > self.room[at]
+
+    def take(self, slices: list[tuple[int, Slice, int]]) -> None:
+        """Take IMAs and eDRAM for the slices of a replica."""
+        for at, part, values in slices:
+            if at >= self.order.size:
+                raise NoRoom
+            if at != self.at:
+                self.at, self.free = at, self.per_tile
+            self.free -= part.ima_hi - part.ima_lo
+            self.room[at] -= values * self.word
 
 
 def digital_copies(node: Node, system: System, interval_windows: int) -> int:
@@ -54,7 +110,7 @@ def digital_copies(node: Node, system: System, interval_windows: int) -> int:
     if node.kind == "input" or node.reduces:
         return 1
     window_ns = max(unit_ns(node, system.chip.tile), read_ns(node, system), system.pipeline.slot_ns or 0.0)
-    needed = math.ceil(node.windows * window_ns / (interval_windows * vector_ns(system)))
+    needed = math.ceil(node.windows * window_ns / (interval_windows * float(vector_ns(system))))
     return max(1, min(node.windows, max(needed, -(-node.windows // interval_windows))))
 
 
@@ -74,13 +130,6 @@ def read_ns(node: Node, system: System) -> float:
     return bits / (edram.width_bits * edram.clock_ghz)
 
 
-def vector_ns(system: System) -> float:
-    """Estimate of the time between two vectors of one IMA [ns]."""
-    ima = system.chip.tile.ima
-    reads = -(-system.mapping.input_bits // ima.dac.bits) * -(-ima.crossbar.rows // ima.crossbar.wordlines)
-    return reads * max(ima.crossbar.read_ns, ima.adc.columns / ima.adc.sample_rate_gsps)
-
-
 def values_per_window(node: Node) -> int:
     """Most input values that a digital window reads."""
     total = 0
@@ -91,9 +140,26 @@ def values_per_window(node: Node) -> int:
     return total
 
 
-def digital_slice(node: Node) -> Slice:
-    """What a window of a digital operation moves: everything in, nothing over the IMA's registers."""
-    return Slice(0, 0, 0, values_per_window(node), 0, 0, 0, 0, sum(edge.channels for edge in node.edges))
+def digital_slices(node: Node, least: list[int], tile_values: int) -> list[Slice]:
+    """The slices of a digital operation: one, unless its inputs are too large for the eDRAM of one tile.
+
+    Then each slice keeps a range of channels in a tile of its own and sends what a window needs to the home
+    tile, where the operation takes place.  ``least``: places each edge needs; ``tile_values``: values that
+    fit the eDRAM of a tile.
+    """
+    weights = np.repeat(np.array(least, dtype=np.int64), [edge.channels for edge in node.edges])
+    held = np.cumsum(weights)  # values kept for all channels up to each
+    needed = int(held[-1])
+    parts = min(held.size, -(-needed * 4 // (3 * tile_values)) if needed > tile_values else 1)
+    bounds = np.searchsorted(held, np.arange(1, parts) * needed // parts) + 1
+    bounds = np.unique(np.concatenate([[0], bounds, [held.size]]))
+    read = values_per_window(node)
+    slices = []
+    for lo, hi in itertools.pairwise(bounds.tolist()):
+        values = -(-read * (hi - lo) // held.size)
+        moved = values if parts > 1 else 0
+        slices.append(Slice(0, 0, 0, values, 0, moved, moved, ((lo, hi),)))
+    return slices
 
 
 def unit_values(node: Node) -> list[int]:
@@ -108,7 +174,7 @@ def edge_channels(node: Node, part: Slice) -> list[int]:
     """Channels of each edge that a slice needs (its rows may touch only some)."""
     needed, base = [], 0
     for edge in node.edges:
-        lo, hi = max(part.channel_lo, base), min(part.channel_hi, base + edge.channels)
-        needed.append(max(0, hi - lo))
-        base += edge.channels
+        end = base + edge.channels
+        needed.append(sum(max(0, min(hi, end) - max(lo, base)) for lo, hi in part.channels))
+        base = end
     return needed

@@ -8,9 +8,10 @@ import numpy as np
 
 from pimsim.config.records import System
 from pimsim.mapping.allocation import (
+    NoRoom,
     PlacedSlice,
     digital_copies,
-    digital_slice,
+    digital_slices,
     edge_channels,
     place_matrices,
     unit_values,
@@ -20,7 +21,7 @@ from pimsim.mapping.delivery import BufferTiles, Senders, plan_deliveries, sort_
 from pimsim.mapping.joins import join_reach
 from pimsim.mapping.placement.snake import snake
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
-from pimsim.mapping.replication import Replication, choose_replication
+from pimsim.mapping.replication import Replication, choose_replication, scale_down
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
 from pimsim.mapping.windows import Needs, deal_windows, find_needs
 from pimsim.network.fabric import HOST, Fabric, build_fabric
@@ -32,7 +33,9 @@ def map_network(dataflow: Dataflow, system: System, network: str = "packet") -> 
 
     ``network`` is ``packet`` or ``ideal``.  Raises InputError where the network does not fit.
     """
-    return _Mapper(dataflow, system, network).program()
+    mapper = _Mapper(dataflow, system, network)
+    mapper.place()
+    return mapper.program()
 
 
 @dataclass
@@ -58,13 +61,18 @@ class _Mapper:
         self.tilings: dict[int, Tiling] = {
             i: tile_matrix(node, system) for i, node in enumerate(self.nodes) if node.kind == "mvm"
         }
-        self.replication: Replication = choose_replication(dataflow, self.tilings, system)
-        self.fabric: Fabric = build_fabric(system, self.replication.chips)
+        self.reach = join_reach(dataflow)
+        self._replicate(choose_replication(dataflow, self.tilings, system))
+
+    def _replicate(self, replication: Replication) -> None:
+        """Everything that follows from the number of copies."""
+        self.replication, system = replication, self.system
+        self.fabric: Fabric = build_fabric(system, replication.chips)
         self.order = snake(self.fabric)
         self.copies = [
-            self.replication.copies[i]
+            replication.copies[i]
             if node.kind == "mvm"
-            else digital_copies(node, system, self.replication.interval_windows)
+            else digital_copies(node, system, replication.interval_windows)
             for i, node in enumerate(self.nodes)
         ]
         policy = system.mapping.windows
@@ -73,12 +81,27 @@ class _Mapper:
         ]
         self.rep_base = np.concatenate([[0], np.cumsum(self.copies)]).astype(np.int64)
         self.win_base = np.concatenate([[0], np.cumsum([node.windows for node in self.nodes])]).astype(np.int64)
+        self._find_needs()
+
+    def place(self) -> None:
+        """Place the matrices; where tiles run out because eDRAM does, with fewer copies or more chips."""
+        while True:
+            try:
+                self.placed = self._place_matrices(watch_edram=True)
+                return
+            except NoRoom:
+                fewer = scale_down(self.replication, self.dataflow, self.system)
+                if fewer is None:  # as few as possible: say which layer is too large, or spill
+                    self.placed = self._place_matrices(watch_edram=False)
+                    return
+                self._replicate(fewer)
+
+    def _place_matrices(self, watch_edram: bool) -> list[list[list[PlacedSlice]]]:
+        least = [[need.least for need in needs] for needs in self.needs]
+        return place_matrices(self.dataflow, self.tilings, least, self.order, self.system, watch_edram)
 
     def program(self) -> Program:
-        """All steps."""
-        self._find_needs()
-        placed = place_matrices(self.dataflow, self.tilings, tuple(self.copies), self.order, self.system)
-        self.placed: list[list[list[PlacedSlice]]] = placed
+        """What follows once the matrices have their tiles."""
         self._place_digital()
         demand = self._demand()
         tiles = self.fabric.n_tiles
@@ -106,10 +129,9 @@ class _Mapper:
 
     def _find_needs(self) -> None:
         """Need lists of all edges; buffers in the order of replicas, then edges."""
-        reach = join_reach(self.dataflow)
         self.needs: list[list[Needs]] = [
             [
-                find_needs(edge, node.grid, self._positions_grid(edge.source), self.dealt[i], reach[i][e])
+                find_needs(edge, node.grid, self._positions_grid(edge.source), self.dealt[i], self.reach[i][e])
                 for e, edge in enumerate(node.edges)
             ]
             for i, node in enumerate(self.nodes)
@@ -140,7 +162,8 @@ class _Mapper:
     def _place_digital(self) -> None:
         """Each digital replica goes to the tile of the replica that delivers its first input, if it has room."""
         word = -(-self.system.mapping.input_bits // 8)
-        room = np.full(self.fabric.n_tiles, self.system.chip.tile.edram.kib * 1024, dtype=np.int64)
+        tile_bytes = self.system.chip.tile.edram.kib * 1024
+        room = np.full(self.fabric.n_tiles, tile_bytes, dtype=np.int64)
         for i in self.tilings:
             for v, slices in enumerate(self.placed[i]):
                 least = [int(need.least[v]) for need in self.needs[i]]
@@ -153,15 +176,17 @@ class _Mapper:
         for i, node in enumerate(self.nodes):
             if node.kind != "digital":
                 continue
-            part = digital_slice(node)
             for v in range(self.copies[i]):
-                needed = word * sum(
-                    int(need.least[v]) * edge.channels
-                    for need, edge in zip(self.needs[i], node.edges, strict=True)
-                )
-                tile = self._nearest_with_room(self._preferred_tile(i, v), needed, room, rank_of_tile)
-                room[tile] -= needed
-                self.placed[i].append([PlacedSlice(tile, part)])
+                least = [int(need.least[v]) for need in self.needs[i]]
+                tile = self._preferred_tile(i, v)
+                placed = []
+                for part in digital_slices(node, least, tile_bytes // word):
+                    channels = edge_channels(node, part)
+                    needed = word * sum(n * c for n, c in zip(least, channels, strict=True))
+                    tile = self._nearest_with_room(tile, needed, room, rank_of_tile)
+                    room[tile] -= needed
+                    placed.append(PlacedSlice(tile, part))
+                self.placed[i].append(placed)
 
     def _owner_of_positions(self, node: int) -> np.ndarray:
         """(positions,) replica, counted within the node, that delivers each output position."""

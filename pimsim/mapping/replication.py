@@ -7,7 +7,7 @@ through at most ``interval`` windows for one image; the smallest interval that f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pimsim.config.records import System
 from pimsim.errors import InputError
@@ -22,6 +22,7 @@ class Replication:
 
     copies: tuple[int, ...]
     chips: int
+    asked_windows: int  #: interval that was asked for
     interval_windows: int  #: largest number of windows that a replica works through for one image
 
 
@@ -32,11 +33,10 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     """
     _check_layer_names(dataflow, system)
     mvm = [i for i, node in enumerate(dataflow.nodes) if node.kind == "mvm"]
-    loops = {i for i in mvm if any(edge.source == i for edge in dataflow.nodes[i].edges)}  # recurrent: step by step
     longest = max((dataflow.nodes[i].windows for i in mvm), default=1)
 
     def tiles(interval: int) -> int:
-        demand = [(tilings[i].imas, _copies(dataflow.nodes[i], i in loops, interval, system)) for i in mvm]
+        demand = [(tilings[i].imas, _copies(dataflow.nodes[i], _recurrent(dataflow, i), interval, system)) for i in mvm]
         return tiles_needed(demand, system.chip.tile.imas)
 
     stated = system.mapping.interval_windows
@@ -45,7 +45,7 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     chips = max(1, least) if system.chips == "auto" else system.chips
     offered = chips * system.chip.tiles
     if tiles(unreplicated) > offered:
-        crossbars = sum(tilings[i].crossbars * _copies(dataflow.nodes[i], i in loops, unreplicated, system) for i in mvm)
+        crossbars = sum(tilings[i].crossbars * _copies(dataflow.nodes[i], _recurrent(dataflow, i), unreplicated, system) for i in mvm)
         raise InputError(
             f"{dataflow.name} does not fit: it takes {crossbars:,} crossbars in {tiles(unreplicated):,} tiles, and "
             f"{chips} chip{'s' if chips > 1 else ''} of {system.name} offer {offered:,} tiles; "
@@ -54,11 +54,38 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     interval = unreplicated
     if system.mapping.replication == "balanced" and stated is None:
         interval = _smallest_that_fits(tiles, longest, offered)
+    return _replication(dataflow, interval, chips, system)
+
+
+def scale_down(
+    replication: Replication, dataflow: Dataflow, system: System
+) -> Replication | None:
+    """The next smaller demand when eDRAM, not crossbars, has run out: one more chip where their number is
+    free, fewer copies where those are; None where neither is."""
+    if system.chips == "auto":
+        return replace(replication, chips=replication.chips + 1)
+    if system.mapping.replication == "none" or system.mapping.interval_windows is not None:
+        return None
+    interval = replication.asked_windows
+    longest = max((node.windows for node in dataflow.nodes if node.kind == "mvm"), default=1)
+    if interval >= longest:
+        return None
+    return _replication(dataflow, min(longest, interval + max(1, interval // 16)), replication.chips, system)
+
+
+def _replication(dataflow: Dataflow, interval: int, chips: int, system: System) -> Replication:
+    nodes = dataflow.nodes
     copies = tuple(
-        _copies(node, i in loops, interval, system) if node.kind == "mvm" else 1 for i, node in enumerate(dataflow.nodes)
+        _copies(node, _recurrent(dataflow, i), interval, system) if node.kind == "mvm" else 1
+        for i, node in enumerate(nodes)
     )
-    busiest = max((-(-dataflow.nodes[i].windows // copies[i]) for i in mvm), default=longest)
-    return Replication(copies, chips, max(1, busiest))
+    paces = [-(-node.windows // n) for node, n in zip(nodes, copies, strict=True) if node.kind == "mvm"]
+    return Replication(copies, chips, interval, max(paces, default=max(node.windows for node in nodes)))
+
+
+def _recurrent(dataflow: Dataflow, i: int) -> bool:
+    """Whether a node reads its own output: its windows run one after another, copies would not help."""
+    return any(edge.source == i for edge in dataflow.nodes[i].edges)
 
 
 def _copies(node: Node, recurrent: bool, interval: int, system: System) -> int:

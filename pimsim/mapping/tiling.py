@@ -102,8 +102,7 @@ class Slice:
     rows_driven: int  #: sum over crossbars of the rows in use
     outputs_sent: int  #: values from the IMAs' output registers to the tile
     results: int  #: distinct outputs, partial or complete, that leave the slice
-    channel_lo: int  #: input channels needed, over all edges
-    channel_hi: int  #: end excluded
+    channels: tuple[tuple[int, int], ...]  #: input channels needed, counted over all edges; ends excluded
 
     @property
     def additions(self) -> int:
@@ -130,6 +129,16 @@ def cut_slice(tiling: Tiling, matrix: Matrix, ima_lo: int, ima_hi: int) -> Slice
         rows_driven=int((row_hi - row_lo).sum()),
         outputs_sent=int((out_hi - out_lo)[sends].sum()),
         results=int((out_hi - out_lo)[distinct].sum()),
-        channel_lo=int(row_lo.min()) // matrix.kernel_positions,
-        channel_hi=-(-int(row_hi.max()) // matrix.kernel_positions),
+        channels=_merged(row_lo // matrix.kernel_positions, -(-row_hi // matrix.kernel_positions)),
     )
+
+
+def _merged(lo: np.ndarray, hi: np.ndarray) -> tuple[tuple[int, int], ...]:
+    """Ranges that cover the same numbers, in order and apart from each other."""
+    ranges: list[tuple[int, int]] = []
+    for first, end in sorted(set(zip(lo.tolist(), hi.tolist(), strict=True))):
+        if ranges and first <= ranges[-1][1]:
+            ranges[-1] = ranges[-1][0], max(end, ranges[-1][1])
+        else:
+            ranges.append((first, end))
+    return tuple(ranges)

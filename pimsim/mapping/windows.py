@@ -32,7 +32,7 @@ def block_length(grid: tuple[int, int], replicas: int, policy: str) -> int:
     shortest = min(4, columns)  # below a kernel's width nearly everything is copied to every replica
     best, best_cost = 1, (windows, windows, 0)
     for length in range(1, max(columns, windows // replicas) + 1):
-        if length * replicas > windows + length:
+        if length * (replicas - 1) >= windows:  # the last replica would have none
             break
         whole, rest = divmod(windows, length * replicas)
         most = whole * length + min(length, rest)

@@ -10,15 +10,6 @@ import simpy
 from pimsim.mapping.program import Program
 
 
-@dataclass(frozen=True)
-class Growth:
-    """An arrival after which more leading ranks were there."""
-
-    frontier: int  #: ranks below this are there since
-    turn: int  #: its turn, counted over the run
-    transit_ps: int  #: how long the last of them was under way
-
-
 class Buffer:
     """The places in which one replica keeps one of its inputs; ranks count on over the images."""
 
@@ -28,15 +19,14 @@ class Buffer:
         self.frontier = 0  #: ranks below this have arrived in every slice
         self.base = 0  #: ranks below this are free again
         self._received: Counter[int] = Counter()  #: rank -> copies that have arrived
-        self._growths: list[Growth] = []
         self._grown, self._freed = env.event(), env.event()
 
     def has_place(self, rank: int) -> bool:
-        """Whether rank may be sent here."""
+        """Whether ``rank`` may be sent here."""
         return rank < self.base + self.capacity
 
-    def receive(self, rank: int, sent: int) -> None:
-        """One copy of ``rank``, which its replica sent at time ``sent``, can be read."""
+    def receive(self, rank: int, transit_ps: int) -> None:
+        """One copy of ``rank``, which was under way for ``transit_ps``, can be read."""
         assert self.frontier <= rank < self.base + self.capacity, "nothing is sent without a place"
         self._received[rank] += 1
         before = self.frontier
@@ -44,8 +34,7 @@ class Buffer:
             del self._received[self.frontier]
             self.frontier += 1
         if self.frontier > before:
-            self._growths.append(Growth(self.frontier, self.env.turns_taken, self.env.now - sent))
-            self._grown.succeed()
+            self._grown.succeed(transit_ps)
             self._grown = self.env.event()
 
     def free(self, base: int) -> None:
@@ -55,16 +44,12 @@ class Buffer:
         self._freed.succeed()
         self._freed = self.env.event()
 
-    def filled(self, ranks: int) -> Generator:
-        """Wait until all ranks below ``ranks`` have arrived."""
+    def filled(self, ranks: int) -> Generator[simpy.Event, int, int | None]:
+        """Wait until all ranks below ``ranks`` have arrived; the transit of the last one, None without a wait."""
+        transit = None
         while self.frontier < ranks:
-            yield self._grown
-
-    def growth_to(self, ranks: int) -> Growth:
-        """The arrival after which all ranks below ``ranks`` were there; asked for ever more ranks."""
-        while len(self._growths) > 1 and self._growths[0].frontier < ranks:
-            self._growths.pop(0)
-        return self._growths[0]
+            transit = yield self._grown
+        return transit
 
     def next_free(self) -> simpy.Event:
         """Happens when places become free the next time."""

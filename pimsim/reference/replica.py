@@ -30,40 +30,50 @@ class Replica:
 
     def work(self, batch: int) -> Generator:
         """Process: issue all windows of all images, one after another."""
-        due = 0  # the pace of the window before allows no earlier one
+        started, due = None, 0
         for image in range(batch):
             for window in self.windows:
-                yield from self._wait_for_inputs(image, window)
-                yield self.env.turn(Kind.ISSUE, self.index, self._grid(max(self.env.now, due)))
+                transit = yield from self._wait_for_inputs(image, window)
+                if started is not None:  # the pace, counted from the start of the window before
+                    start = yield started
+                    due = start + self.pace
+                asked = self._grid(max(self.env.now, due))
+                yield self.env.turn(Kind.ISSUE, self.index, asked)
                 yield from self._wait_for_places(image, window)
-                self.in_flight += 1
-                yield from self._issue(image, window)
-                self.world.log.started(image, window, self.index, self.env.now)
-                due = self.env.now + self.pace
+                self.world.log.wait(self.index, due, asked, self.env.now, transit)
+                started = self.env.process(self._issue(image, window))
         self.waits_for = ""
 
     def _grid(self, time: int) -> int:
         return self.world.slots.after(time)
 
     def _wait_for_inputs(self, image: int, window: int) -> Generator:
+        """Returns how long the last missing input was under way; 0 where none was missing."""
+        last = 0
         for b in self.buffers:
             buffer = self.world.buffers[b]
             needed = image * buffer.positions + int(self.world.program.buffers.ready[b][window - self.windows.start])
             self.waits_for = f"inputs: buffer {b} has {buffer.frontier} of {needed} positions"
-            yield from buffer.filled(needed)
+            transit = yield from buffer.filled(needed)
+            last = last if transit is None else transit
+        return last
 
     def _wait_for_places(self, image: int, window: int) -> Generator:
         """All or none: every place where the window's output goes."""
-        while True:
-            full = next((b for b, rank in self.world.entries(image, window) if not self.world.buffers[b].has_place(rank)), None)
-            if full is None:
-                return
+        while (full := self._full_buffer(image, window)) is not None:
             self.waits_for = f"places: buffer {full} of replica {self.world.program.buffers.replica[full]} is full"
             yield self.world.buffers[full].next_free()
             yield self.env.turn(Kind.ISSUE, self.index, self.env.now)
 
+    def _full_buffer(self, image: int, window: int) -> int | None:
+        """The first buffer without a place for the window's output."""
+        for b, rank in self.world.entries(image, window):
+            if not self.world.buffers[b].has_place(rank):
+                return b
+        return None
+
     def _issue(self, image: int, window: int) -> Generator:
-        """Begin a window; returns at its start."""
+        """Process, ends at the start of the window; value: the time of the start."""
         raise NotImplementedError
 
     def _send(self, image: int, window: int, at: int) -> None:
@@ -86,28 +96,41 @@ class HostReplica(Replica):
 
     def _issue(self, image: int, window: int) -> Generator:
         yield from serve(self.env, (self.world.ports.host[0], self.pace))
-        self._send(image, window, self.env.now + self.pace + self.world.host_latency)
+        start = self.env.now
+        self.world.log.start(image, window, self.index, start, start, "edram")  # nobody's wait
+        self._send(image, window, start + self.pace + self.world.host_latency)
+        return start
 
 
 class TileReplica(Replica):
     """In tiles: every slice reads its share of the inputs; the home tile activates and sends."""
 
     def _issue(self, image: int, window: int) -> Generator:
+        issued = self.env.now
         reads = [self.env.process(self._read(s)) for s in self.slices]
-        ends = yield self.env.all_of(reads)
-        self.env.process(self._free(image, window, max(ends.values())))
-        self._compute(image, window, dict(zip(self.slices, ends.values(), strict=True)))
+        values = yield self.env.all_of(reads)
+        starts, ends, ports = zip(*values.values(), strict=True)
+        latest = max(starts)
+        port = ports[starts.index(latest)]
+        self.world.log.start(image, window, self.index, issued, latest, port)
+        self.env.process(self._free(image, window, max(ends)))
+        self._compute(image, window, dict(zip(self.slices, ends, strict=True)))
+        return latest
 
     def _read(self, s: int) -> Generator:
-        """Process, ends at the start of the reading: eDRAM, bus and DRAM together; value: when all is read."""
+        """Process, ends at the start of the reading: eDRAM, bus and DRAM together.
+
+        Value: the start, the time when all is read, and which of eDRAM and bus was waited for longer.
+        """
         world = self.world
         durations, ports, slices = world.durations, world.ports, world.program.slices
         tile, read, spilled = int(slices.tile[s]), int(slices.read_values[s]), int(slices.spilled_values[s])
         jobs = [(ports.edram[tile], durations.edram(read)), (ports.bus[tile], durations.bus(read + spilled))]
         if spilled > 0:
             jobs.append((world.dram_of(tile), durations.dram(spilled)))
-        yield from serve(self.env, *jobs)
-        return world.slots.stage_end(self.env.now, max(hold for _, hold in jobs), world.latency["input_read"])
+        free = yield from serve(self.env, *jobs)
+        end = world.slots.stage_end(self.env.now, max(hold for _, hold in jobs), world.latency["input_read"])
+        return self.env.now, end, "bus" if free[1] >= free[0] else "edram"
 
     def _free(self, image: int, window: int, at: int) -> Generator:
         """Process: what this window was the last to read makes place."""

@@ -63,7 +63,7 @@ def _timing(world: World, replicas: list[Replica], batch: int, log: bool) -> Tim
         image_done_ps=record.image_done,
         layer_first_ps=np.stack(first, axis=1),
         layer_last_ps=np.stack(last, axis=1),
-        lost_ps={},
+        lost_ps=record.lost,
         interval_ps=np.array([replica.pace for replica in replicas], dtype=np.int64),
         last_start_ps=record.last_start,
         ports=world.ports.counts(),

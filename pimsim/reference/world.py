@@ -11,31 +11,11 @@ from pimsim.config.records import StageName
 from pimsim.mapping.program import Program
 from pimsim.reference.buffers import build_buffers
 from pimsim.reference.durations import Durations
+from pimsim.reference.log import Log
 from pimsim.reference.packets import Network
 from pimsim.reference.ports import Port, Ports, serve
 from pimsim.reference.turns import Kind, Turns
 from pimsim.units import ns_to_ps
-
-
-class Log:
-    """When windows started and left, and when images were done [ps]."""
-
-    def __init__(self, program: Program, batch: int) -> None:
-        self.window_start = np.zeros((batch, program.windows.position.size), dtype=np.int64)
-        self.window_sent = np.zeros_like(self.window_start)
-        self.last_start = np.zeros(program.replicas.layer.size, dtype=np.int64)
-        self.image_done = np.zeros(batch, dtype=np.int64)
-        self.windows_sent = 0
-
-    def started(self, image: int, window: int, replica: int, now: int) -> None:
-        """A window started."""
-        self.window_start[image, window] = now
-        self.last_start[replica] = now
-
-    def sent(self, image: int, window: int, at: int) -> None:
-        """A window's output leaves at time ``at``."""
-        self.window_sent[image, window] = at
-        self.windows_sent += 1
 
 
 class World:
@@ -77,9 +57,10 @@ class World:
         yield self.env.turn(Kind.ARRIVED, leaf, self.slots.stage_end(self.env.now, hold, self.latency["edram_write"]))
         self._check_order(leaf, image, window)
         entries = self.entries(image, window)
+        transit = self.env.now - int(self.log.window_sent[image, window])
         for k in leaves.entry[leaves.entry_first[leaf] : leaves.entry_first[leaf + 1]]:
             buffer, rank = entries[k]
-            self.buffers[buffer].receive(rank)
+            self.buffers[buffer].receive(rank, transit)
         self._note_result(leaf, image, window)
 
     def _check_order(self, leaf: int, image: int, window: int) -> None:

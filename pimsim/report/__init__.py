@@ -1,0 +1,1 @@
+"""A Result as tables for the terminal, plots, and files.  Nothing here runs anything."""

@@ -14,7 +14,17 @@ from pimsim.config.records import System
 from pimsim.mapping.program import Program
 from pimsim.results.counting import count_actions
 from pimsim.results.pricing import price
-from pimsim.results.record import FORMAT, LayerResult, Programming, Result, Source, Timeline, Times, Usage
+from pimsim.results.record import (
+    FORMAT,
+    TIME_PARTS,
+    LayerResult,
+    Programming,
+    Result,
+    Source,
+    Timeline,
+    Times,
+    Usage,
+)
 from pimsim.results.time_split import RunTiming, run_end_ps, split_time
 from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck
 from pimsim.workload.dataflow import Dataflow
@@ -110,10 +120,9 @@ def _timeline(timing: RunTiming) -> Timeline:
 def _layers(program: Program, timing: RunTiming, batch: int) -> tuple[LayerResult, ...]:
     counts = count_actions(program)
     replicas, n = program.replicas, len(program.layers)
-    time = {
-        part: np.bincount(replicas.layer, weights=ps, minlength=n).astype(np.int64)
-        for part, ps in split_time(program, timing, batch).items()
-    }
+    time = {part: np.zeros(n, np.int64) for part in TIME_PARTS}
+    for part, ps in split_time(program, timing, batch).items():
+        np.add.at(time[part], replicas.layer, ps)
     per_image = np.zeros(n, np.int64)
     np.maximum.at(per_image, replicas.layer, np.diff(replicas.window_first) * timing.interval_ps)
     interval = np.zeros(n, np.int64)

@@ -134,5 +134,7 @@ def layers_of_trees(program: Program) -> np.ndarray:
 
 
 def _sums(layer: np.ndarray, values: np.ndarray, program: Program) -> np.ndarray:
-    """(layers,) sum of the values of each layer; exact below 2^53."""
-    return np.bincount(layer, weights=values, minlength=len(program.layers)).astype(np.int64)
+    """(layers,) sum of the values of each layer, in whole numbers."""
+    sums = np.zeros(len(program.layers), np.int64)
+    np.add.at(sums, layer, values)
+    return sums

@@ -104,10 +104,11 @@ class Builder:
         total = 0
         for index in wanted:
             tensor = self.tensors.get(inputs[index]) if index < len(inputs) else None
-            if tensor and tensor.constant and tensor.name not in self._counted:
-                if positions is not None or tensor.size > 1:
-                    self._counted.add(tensor.name)
-                    total += tensor.size
+            if tensor is None or not tensor.constant or tensor.name in self._counted:
+                continue
+            if positions is not None or tensor.size > 1:  # a single value is a setting, not a weight
+                self._counted.add(tensor.name)
+                total += tensor.size
         return total
 
 

@@ -109,8 +109,9 @@ def _tile(values: Arrays, _attributes: Mapping[str, Any]) -> np.ndarray:
 def _divide(values: Arrays, _attributes: Mapping[str, Any]) -> np.ndarray:
     a, b = values
     if np.issubdtype(a.dtype, np.integer):
-        return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)  # ONNX truncates towards zero
-    return a / b
+        a_sign, b_sign = np.sign(a), np.sign(b)
+        return np.asarray(a_sign * b_sign * (np.abs(a) // np.abs(b)), a.dtype)  # ONNX truncates towards zero
+    return np.asarray(a / b)
 
 
 def _scatter(values: Arrays, _attributes: Mapping[str, Any]) -> np.ndarray:
@@ -126,9 +127,10 @@ def _cast(values: Arrays, attributes: Mapping[str, Any]) -> np.ndarray:
 def _reduce(function: Callable[..., np.ndarray]) -> Fold:
     def rule(values: Arrays, attributes: Mapping[str, Any]) -> np.ndarray:
         axes = _axes(values, attributes)
-        return function(
+        result: np.ndarray = function(
             values[0], axis=None if axes is None else tuple(axes), keepdims=bool(attributes.get("keepdims", 1))
         )
+        return result
 
     return rule
 

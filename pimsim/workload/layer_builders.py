@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from pimsim.errors import InputError, did_you_mean
 from pimsim.workload import layers
 from pimsim.workload.builder import Builder
+from pimsim.workload.operations.registry import ShapeError
+from pimsim.workload.operations.windows import sliding
 from pimsim.workload.records import Shape
 
 ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -171,17 +174,12 @@ def _conv_transpose(layer: layers.ConvTranspose, shapes: list[Shape], name: str)
 
 
 def _local(layer: layers.LocallyConnected, shapes: list[Shape], name: str) -> list[Step]:
-    from pimsim.workload.operations.registry import ShapeError
-    from pimsim.workload.operations.windows import sliding
-
     kernel, attributes = _window(layer, shapes[0], name)
     try:
         dimensions = sliding(shapes[0], kernel, attributes)
     except ShapeError as error:
         raise InputError(f"layer '{name}' ({layer.type}): {error}") from None
-    positions = 1
-    for each in dimensions:
-        positions *= each.out
+    positions = math.prod(each.out for each in dimensions)
     weight = (positions, layer.channels, shapes[0][1], *kernel)
     return [("LocallyConnected", _biased(layer, weight, positions * layer.channels), attributes)]
 

@@ -8,13 +8,13 @@ from pimsim.workload.records import Operation, Shape, Workload
 from pimsim.workload.views import Axes, large, reshaped_axes, transposed_axes
 
 CHANNELS_FIRST = frozenset(
-    "Conv ConvInteger QLinearConv ConvTranspose LocallyConnected MaxPool AveragePool LpPool GlobalAveragePool "
-    "GlobalMaxPool BatchNormalization LRN InstanceNormalization Resize Upsample FusedConv".split()
+    """Conv ConvInteger QLinearConv FusedConv ConvTranspose LocallyConnected MaxPool AveragePool LpPool
+    GlobalAveragePool GlobalMaxPool BatchNormalization LRN InstanceNormalization Resize Upsample""".split()
 )
 CHANNELS_LAST = frozenset(
-    "MatMul Gemm MatMulInteger QLinearMatMul LSTM GRU RNN LayerNormalization DynamicQuantizeMatMul".split()
+    """MatMul Gemm MatMulInteger QLinearMatMul DynamicQuantizeMatMul LSTM GRU RNN LayerNormalization""".split()
 )
-RESHAPES = frozenset("Reshape Flatten Squeeze Unsqueeze".split())
+RESHAPES = frozenset(["Reshape", "Flatten", "Squeeze", "Unsqueeze"])
 
 
 def input_axes(workload: Workload, name: str, consumers: Mapping[str, Sequence[int]]) -> Axes:

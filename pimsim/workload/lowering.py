@@ -15,6 +15,7 @@ from pimsim.workload.dataflow import Dataflow, Edge, Matrix, Node
 from pimsim.workload.fusion import fusable
 from pimsim.workload.layouts import input_axes
 from pimsim.workload.operations import TABLE
+from pimsim.workload.operations.registry import refused
 from pimsim.workload.records import Operation, Shape, Workload
 from pimsim.workload.spans import Span, everything, identity
 from pimsim.workload.views import Axes, Grid, View, canonical_grid, large, regrid, whole
@@ -86,7 +87,13 @@ class Lowering:
             self._input(name)
         for index, operation in enumerate(self.workload.operations):
             self.index = index
-            TABLE[operation.type].lower(self, operation)
+            try:
+                TABLE[operation.type].lower(self, operation)
+            except (ValueError, IndexError, KeyError, TypeError, StopIteration) as error:
+                # strangers' files combine operations in ways that no rule foresaw: name the node
+                shapes = ", ".join(str(list(self.shape(name))) for name in operation.inputs if name)
+                what = f"inputs of shapes {shapes} are not supported ({error})"
+                raise refused(operation, what) from error
         for name in self.workload.outputs:
             for part in self.view(name).parts:
                 self.nodes[part.source].is_output = True

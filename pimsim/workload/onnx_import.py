@@ -23,9 +23,9 @@ from pimsim.workload.records import Shape, Workload
 
 #: operations whose results have no size that is known beforehand, and what can be done
 NOT_STATIC = frozenset(
-    "NonMaxSuppression NonZero Unique Compress Loop Scan If SequenceAt SequenceInsert SequenceConstruct SequenceEmpty "
-    "SequenceMap SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement StringNormalizer "
-    "TfIdfVectorizer EfficientNMS_TRT BatchedNMS_TRT".split()
+    """NonMaxSuppression NonZero Unique Compress Loop Scan If SequenceAt SequenceInsert SequenceConstruct
+    SequenceEmpty SequenceMap SplitToSequence ConcatFromSequence Optional OptionalGetElement OptionalHasElement
+    StringNormalizer TfIdfVectorizer EfficientNMS_TRT BatchedNMS_TRT""".split()
 )
 ADVICE = (
     "its result depends on the data; export the network without this part, or cut it off with onnx.utils.extract_model"

@@ -106,7 +106,8 @@ def _question(each: onnx.ValueInfoProto, shape: Sequence[int | None]) -> str:
     free = [dim.dim_param or f"dimension {at}" for at, dim in enumerate(dims) if shape[at] is None]
     usual = {2: [1, 128], 3: [1, 128, 256], 4: [1, 3, 224, 224]}.get(len(shape), [1] * len(shape))
     example = ",".join(str(usual[at] if size is None else size) for at, size in enumerate(shape))
-    return f"input '{each.name}' {_shown(each)} leaves {', '.join(free)} free; fix it, for instance --input {each.name}={example}"
+    what = f"input '{each.name}' {_shown(each)} leaves {', '.join(free)} free"
+    return f"{what}; fix it, for instance --input {each.name}={example}"
 
 
 def _shown(each: onnx.ValueInfoProto) -> str:

@@ -1,8 +1,9 @@
 """A network, free of hardware: operations in topological order and the tensors between them.
 
 The vocabulary is ONNX's: an operation's type, inputs and attributes mean what the ONNX operator of that
-name means, whichever front end (YAML, ONNX, Python) wrote it.  Shapes are complete, with the batch as the
-leading dimension where the operator has one; a workload is one inference, so that the batch is 1.
+name means, whichever front end (YAML, ONNX, Python) wrote it; LocallyConnected and Embedding are additions.
+Shapes are complete, with the batch as the leading dimension where the operator has one; a workload is one
+inference, so that the batch is 1.
 """
 
 from __future__ import annotations

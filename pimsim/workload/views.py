@@ -154,7 +154,6 @@ def reshaped_axes(shape: Shape, axes: Axes, new_shape: Shape) -> Axes | None:
         if all(inside):
             result.update(right)
         elif any(inside):
-            # the common case of a split dimension whose larger factor matches was handled above
             return None
     return frozenset(result)
 
@@ -171,23 +170,3 @@ def channel_order_kept(view: View, order: list[int]) -> bool:
     """Whether a transpose leaves the channels in their order."""
     channels = [axis for axis in order if axis in view.axes]
     return channels == sorted(channels)
-
-
-__all__ = [
-    "Axes",
-    "Grid",
-    "Part",
-    "View",
-    "canonical_grid",
-    "channel_order_kept",
-    "grid_axis",
-    "identity",
-    "large",
-    "position_axes",
-    "region_size",
-    "regrid",
-    "reshaped_axes",
-    "spatial_grid",
-    "transposed_axes",
-    "whole",
-]

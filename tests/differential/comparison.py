@@ -19,6 +19,12 @@ def differences(compiled: Any, reference: Any) -> list[str]:
     for kind, counts in compiled.ports.items():
         for name in ("busy_ps", "wait_ps", "count"):
             found += _compare(f"{kind} {name}", getattr(counts, name), getattr(reference.ports[kind], name))
+    ours, theirs = dict(compiled.lost_ps), dict(reference.lost_ps)
+    if reference.ports["dram"].count.any():  # whether eDRAM or bus was waited for is not defined beside DRAM
+        ours["edram"], theirs["edram"] = (lost["edram"] + lost.pop("bus") for lost in (ours, theirs))
+    assert ours.keys() == theirs.keys()
+    for reason, lost in ours.items():
+        found += _compare(f"lost to {reason}", lost, theirs[reason])
     return found
 
 

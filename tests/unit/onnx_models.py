@@ -306,7 +306,12 @@ def windowed_attention() -> onnx.ModelProto:
     """Swin: cyclic shift by slices, windows by reshape and transpose."""
     g = Graph(13)
     x = g.input("tokens", [1, 4, 6, 16])
-    shifted = g("Concat", g("Slice", x, g.ints(1), g.ints(99), g.ints(1)), g("Slice", x, g.ints(0), g.ints(1), g.ints(1)), axis=1)
+    shifted = g(
+        "Concat",
+        g("Slice", x, g.ints(1), g.ints(99), g.ints(1)),
+        g("Slice", x, g.ints(0), g.ints(1), g.ints(1)),
+        axis=1,
+    )
     x = g("Transpose", g("Reshape", shifted, g.ints(1, 2, 2, 3, 2, 16)), perm=[0, 1, 3, 2, 4, 5])
     x = g("Reshape", x, g.ints(6, 4, 16))
     x = g("Add", g("MatMul", g("Softmax", g("MatMul", x, g("Transpose", x, perm=[0, 2, 1])), axis=-1), x), x)

@@ -69,29 +69,37 @@ def _copy_together(low: Lowering, operation: Operation, names: Sequence[str], ax
     shape = low.shape(operation.outputs[0])
     grid, channels = canonical_grid(shape, axes), math.prod(shape[each] for each in axes)
     edges: list[Edge] = []
-    first = 0
+    first, along = 0, _along(shape, axes, axis)
     for name in names:
         n = low.shape(name)[axis]
         if not low.is_constant(name):
             place = np.arange(shape[axis]) - first
-            edges += _range(low, low.view(name), np.where((place >= 0) & (place < n), place, -1), grid)
+            edges += _range(low, low.view(name), np.where((place >= 0) & (place < n), place, -1), grid, along)
         first += n
     node = low.node(operation, "digital", grid, channels, edges, actions={"vector": channels})
     low.nodes[node].notes.append("concatenation along positions: copied by the vector unit")
     low.produce(operation.outputs[0], node, axes, grid)
 
 
-def _range(low: Lowering, view: View, place: np.ndarray, grid: Grid) -> Sequence[Edge]:
+def _range(low: Lowering, view: View, place: np.ndarray, grid: Grid, along: int | None) -> Sequence[Edge]:
     """What each position needs of the input whose index along the axis is ``place``; -1 where it is another's."""
-    total, n = len(place), int(place.max()) + 1
-    if grid == (total, 1) and view.grid == (n, 1) or grid == (total, view.grid[1]) and view.grid[0] == n:
-        return view.edges(points(place), identity(grid[1]))
-    if grid == (view.grid[0], total) and view.grid[1] == n:
-        return view.edges(identity(grid[0]), points(place))
-    if grid == (total, 1) and view.positions == n:  # the input lies on other rows and columns: all of it
-        rows = span(np.zeros(total), np.where(place >= 0, view.grid[0] - 1, -1))
+    n = int(place.max()) + 1
+    if along is not None and view.grid[along] == n and view.grid[1 - along] == grid[1 - along]:
+        spans = [identity(grid[0]), identity(grid[1])]
+        spans[along] = points(place)
+        return view.edges(spans[0], spans[1])
+    if along == 0 and grid[1] == 1 and view.positions == n:  # the input lies on other rows and columns: all of it
+        rows = span(np.zeros(len(place)), np.where(place >= 0, view.grid[0] - 1, -1))
         return view.edges(rows, span([0], [view.grid[1] - 1]))
     return low.all_of(view, grid)
+
+
+def _along(shape: Shape, axes: Axes, axis: int) -> int | None:
+    """Whether an axis is the rows (0) or the columns (1) of the canonical grid; None if neither."""
+    positions = [each for each in range(len(shape)) if shape[each] > 1 and each not in axes]
+    if axis not in positions or len(positions) > 2:
+        return None
+    return positions.index(axis)
 
 
 family("Concat QLinearConcat", concat_shapes, lower_concat)

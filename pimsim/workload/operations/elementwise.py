@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 #: unit of each operation: sigmoid is the tile's look-up for non-linear functions
 UNITS = {
-    "sigmoid": "Relu LeakyRelu PRelu ThresholdedRelu Sigmoid Tanh Elu Selu Celu HardSigmoid HardSwish Clip Gelu Erf "
-    "Softplus Softsign Mish Swish Silu FastGelu QuickGelu BiasGelu Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos Atan "
-    "Sinh Cosh Asinh Acosh Atanh Shrink QLinearSigmoid QLinearLeakyRelu",
+    "sigmoid": """Relu LeakyRelu PRelu ThresholdedRelu Sigmoid Tanh Elu Selu Celu HardSigmoid HardSwish Clip Gelu Erf
+        Softplus Softsign Mish Swish Silu FastGelu QuickGelu BiasGelu Exp Log Sqrt Reciprocal Sin Cos Tan Asin Acos
+        Atan Sinh Cosh Asinh Acosh Atanh Shrink QLinearSigmoid QLinearLeakyRelu""",
     "shift_add": "Add Sub Sum Max Min Mean QLinearAdd",
-    "vector": "Mul Div Pow Mod Neg Abs Sign Floor Ceil Round And Or Not Xor Equal Greater GreaterOrEqual Less "
-    "LessOrEqual Where IsNaN IsInf BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot QLinearMul Affine "
-    "ImageScaler ScaledTanh ParametricSoftplus",
+    "vector": """Mul Div Pow Mod Neg Abs Sign Floor Ceil Round And Or Not Xor Equal Greater GreaterOrEqual Less
+        LessOrEqual Where IsNaN IsInf BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot QLinearMul""",
 }
-AFFINE = frozenset("Add Sub Mul Div QLinearAdd QLinearMul BatchNormalization Affine BiasGelu".split())
-QUANTISED = frozenset("QLinearAdd QLinearMul".split())  #: inputs A, scale, zero point, B, scale, zero point, ...
-ONE_OPERAND = frozenset("Clip HardSigmoid QLinearSigmoid QLinearLeakyRelu FastGelu".split())  #: others are settings
+AFFINE = frozenset(["Add", "Sub", "Mul", "Div", "QLinearAdd", "QLinearMul", "BatchNormalization"])
+#: inputs A, scale, zero point, B, scale, zero point, ...
+QUANTISED = frozenset(["QLinearAdd", "QLinearMul"])
+#: inputs behind the first are settings
+ONE_OPERAND = frozenset(["Clip", "HardSigmoid", "QLinearSigmoid", "QLinearLeakyRelu", "FastGelu"])
 
 
 def operands(operation: Operation) -> list[str]:
@@ -89,7 +90,7 @@ def folds(low: Lowering, operation: Operation, draft: Draft) -> bool:
     scaled = draft.kind == "digital" and steps[0] == "BatchNormalization" and AFFINE.issuperset(steps)
     if not (scaled or (draft.kind == "mvm" and not draft.actions)) or operation.type not in AFFINE:
         return False
-    if operation.type == "BiasGelu" or (operation.type == "Div" and low.is_constant(operation.inputs[0])):
+    if operation.type == "Div" and low.is_constant(operation.inputs[0]):
         return False
     inputs = low.activations(operation)
     return len(inputs) == 1 and len(low.consumers[inputs[0]]) == 1  # another reader wants the unscaled value
@@ -167,6 +168,5 @@ for _names in UNITS.values():
                 lower_elementwise,
                 weights=(0, 3) if _name in QUANTISED else None,
                 elementwise=True,
-                affine=_name in AFFINE,
             )
         )

@@ -16,10 +16,10 @@ from pimsim.workload.operations.registry import (
     same_shape,
 )
 from pimsim.workload.records import Operation, Shape
+from pimsim.workload.spans import everything
 from pimsim.workload.views import (
     canonical_grid,
     channel_order_kept,
-    everything,
     large,
     reshaped_axes,
     transposed_axes,

@@ -125,7 +125,6 @@ register(
         lower_batch_norm,
         weights=(1, 2),  # running mean and variance are statistics, not parameters
         elementwise=True,
-        affine=True,
     ),
     OperationType("LRN", same_shape, lower_lrn, weights=()),
 )

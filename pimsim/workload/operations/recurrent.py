@@ -95,7 +95,11 @@ def _order(n: int, reverse: bool) -> Span:
 def _note_states(low: Lowering, operation: Operation, draft: Draft, batch: int) -> None:
     if operation.type in NOTES:
         draft.notes.append(NOTES[operation.type])
-    initial = [name for name in operation.inputs[4:7] if name and not low.is_constant(name)]
+    if any(operation.inputs[4:5]):
+        draft.notes.append("sequence lengths are not looked at: every step is run")
+    if any(operation.inputs[7:8]):
+        draft.notes.append("peephole weights are not priced")
+    initial = [name for name in operation.inputs[5:7] if name and not low.is_constant(name)]
     if initial:
         draft.notes.append("the initial state is computed by the network; the first step does not wait for it")
     if batch > 1:

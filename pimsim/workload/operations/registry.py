@@ -79,7 +79,6 @@ class OperationType:
     weights: tuple[int, ...] | None = None
     #: inputs whose values count as parameters; None: every constant of more than one value
     elementwise: bool = False  #: each output value depends on the values at the same place only
-    affine: bool = False  #: with a constant operand it can be folded into the weights before it
 
 
 TABLE: dict[str, OperationType] = {}

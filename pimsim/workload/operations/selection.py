@@ -27,8 +27,11 @@ def take(low: Lowering, operation: Operation, output: str, axis: int, index: np.
     kept = list(view.shape)
     kept[axis] = len(index)
     view = replace(view, owner=None)
-    if view.shape[axis] == 1 or len(index) == view.shape[axis] and np.array_equal(index, np.arange(len(index))):
+    if np.array_equal(index, np.arange(view.shape[axis])):
         low.views[output] = _renamed(view, tuple(kept), shape)
+        return
+    if view.shape[axis] == 1:  # one value over and over
+        copy(low, operation, output, view)
         return
     if axis in view.axes:
         parts = _channel_parts(view, axis, index)

@@ -1,0 +1,230 @@
+"""The command line: arguments in, tables out.  Whatever takes long to import is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pimsim import __version__
+from pimsim.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from pimsim.results import Result
+    from pimsim.results.trace import TraceFile
+
+_SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key of the system; "
+                    "may be given again.")  # fmt: skip
+_INPUT = click.option("--input", "inputs", multiple=True, metavar="NAME=1,3,224,224", help="Shape of an input, where the "
+                      "network leaves it open or another is wanted.")  # fmt: skip
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; the exit code: 0, 1 (the simulation cannot go on), 2 (bad input), 130 (Ctrl-C)."""
+    try:
+        return int(cli.main(arguments, "pimsim", standalone_mode=False) or 0)
+    except InputError as error:
+        return _fail(str(error), 2)
+    except click.UsageError as error:
+        return _fail(f"{error.format_message()} ({_help_of(error)} says more)", 2)
+    except OverflowError as error:
+        return _fail(str(error), 1)
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted", 130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: nothing to say
+        return 1
+
+
+def _fail(line: str, code: int) -> int:
+    click.echo(f"pimsim: {one_line(line)}", err=True)
+    return code
+
+
+def _help_of(error: click.UsageError) -> str:
+    return f"{error.ctx.command_path if error.ctx else 'pimsim'} --help"
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", message="%(prog)s %(version)s")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Simulate processing-in-memory chips running neural networks."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+@cli.command()
+@click.argument("workload")
+@click.option("--arch", "system", required=True, metavar="SYSTEM", help="Shipped name (isaac-ce) or YAML file.")
+@click.option("--batch", type=int, default=1, show_default=True, help="Images that stream through.")
+@click.option("--noc", type=click.Choice(["packet", "ideal"]), default="packet", show_default=True,
+              help="packet: links are shared; ideal: only distance counts.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["compiled", "simpy"]), default="compiled", show_default=True,
+              help="simpy: the slow reference of the same model.")  # fmt: skip
+@_SET
+@_INPUT
+@click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
+@click.option("--trace", metavar="FILE", help="Write a timeline for Perfetto (.json or .json.gz).")
+@click.option("--trace-from", type=float, default=0.0, metavar="NS", help="Start of the timeline.")
+@click.option("--trace-to", type=float, metavar="NS", help="End of the timeline.")
+@click.option("--trace-tiles", multiple=True, metavar="0,1,5-9", help="Tiles in the timeline; default: all.")
+@_JSON
+@click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
+def run(
+    workload: str,
+    system: str,
+    batch: int,
+    noc: str,
+    engine: str,
+    overrides: tuple[str, ...],
+    inputs: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+    **trace: Any,
+) -> None:
+    """Run WORKLOAD (a shipped name, a YAML or an ONNX file) on a system and say how it went."""
+    if batch < 1:
+        raise InputError(f"a batch of {batch} images cannot run", key="--batch", allowed="a whole number from 1")
+    shapes = dict(map(_shape, inputs))
+    with ExitStack() as stack:
+        folder = stack.enter_context(_output_folder(out)) if out else None
+        timeline = stack.enter_context(_trace(**trace)) if trace["trace"] else None
+        from pimsim.report.progress import ProgressBar
+
+        bar = stack.enter_context(ProgressBar(not quiet))
+        result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
+                           input_shapes=shapes, progress=bar, trace=timeline)  # fmt: skip
+        if folder is not None:
+            folder.fill(result)
+    _print_result(result, as_json, quiet)
+    if out and not quiet and not as_json:
+        click.echo(f"Written to {out}")
+
+
+def _simulate(workload: str, system: str, **options: Any) -> Result:
+    from pimsim.simulation import Standstill, simulate
+
+    try:
+        return simulate(workload, system, **options)
+    except Standstill as error:
+        raise SystemExit(_fail(str(error), 1)) from None
+
+
+def _print_result(result: Result, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        from pimsim.results import result_json
+
+        click.echo(result_json(result), nl=False)
+    elif not quiet:
+        from pimsim.report.terminal import result_tables, terminal
+
+        console = terminal()
+        console.print(result_tables(result, console.width))
+
+
+@contextmanager
+def _output_folder(out: str) -> Iterator[Any]:
+    """Entered before the simulation: whether the folder can be written is known then."""
+    from pimsim.report.folder import output_folder
+
+    with output_folder(out) as folder:
+        yield folder
+
+
+@contextmanager
+def _trace(
+    trace: str, trace_from: float, trace_to: float | None, trace_tiles: tuple[str, ...]
+) -> Iterator[TraceFile]:
+    from pimsim.results.trace import Window, merge_tiles, open_trace
+
+    to_ps = round(trace_to * 1000) if trace_to is not None else Window.to_ps
+    if trace_from < 0 or to_ps < trace_from * 1000:
+        raise InputError(f"there is nothing from {trace_from:g} to {trace_to:g} ns", key="--trace-to")
+    with open_trace(trace, Window(round(trace_from * 1000), to_ps, merge_tiles(trace_tiles))) as file:
+        yield file
+
+
+@cli.command()
+@click.argument("subject", metavar="SYSTEM|WORKLOAD")
+@click.option("--arch", "system", metavar="SYSTEM", help="Say what each layer of the workload would take of it.")
+@_SET
+@_INPUT
+@_JSON
+def show(
+    subject: str, system: str | None, overrides: tuple[str, ...], inputs: tuple[str, ...], as_json: bool
+) -> None:
+    """Show a system's components and peak figures, or a network's operations and what they take."""
+    from pimsim.report import show as tables
+
+    if _is_system(subject):
+        if system or inputs:
+            raise InputError(f"{subject} is a system; --arch and --input go with a workload")
+        from pimsim.config import load_system
+
+        facts = tables.describe_system(load_system(subject, overrides))
+        shown = tables.system_tables
+    elif system:
+        from pimsim.simulation import map_workload
+
+        program = map_workload(subject, system, overrides=overrides, input_shapes=dict(map(_shape, inputs)))
+        facts, shown = tables.describe_mapping(program), tables.mapping_tables
+    else:
+        if overrides:
+            raise InputError("changes a system, and none is given", key="--set", allowed="--arch SYSTEM beside it")
+        from pimsim.workload import load_workload
+
+        facts = tables.describe_workload(load_workload(subject, dict(map(_shape, inputs))))
+        shown = tables.workload_tables
+    if as_json:
+        click.echo(json.dumps(facts, indent=1, allow_nan=False))
+    else:
+        from pimsim.report.terminal import terminal
+
+        terminal().print(shown(facts))
+
+
+@cli.command()
+@click.argument("kind", type=click.Choice(["system", "workload"]))
+def schema(kind: str) -> None:
+    """Print the JSON Schema of the YAML format, for editors."""
+    if kind == "system":
+        from pimsim.config.schema import system_schema as schema_of
+    else:
+        from pimsim.workload import workload_schema as schema_of
+    click.echo(json.dumps(schema_of(), indent=1))
+
+
+def _is_system(subject: str) -> bool:
+    """Whether the name or file is a system's, not a workload's: by shipped names, then by what a file says of itself."""
+    from pimsim.config import shipped_systems
+    from pimsim.errors import did_you_mean
+    from pimsim.workload.catalogue import shipped
+    from pimsim.yaml_source import load_yaml
+
+    if subject in shipped_systems() or subject in shipped():
+        return subject in shipped_systems()
+    if not subject.lower().endswith((".yaml", ".yml")):
+        if subject.lower().endswith(".onnx"):
+            return False
+        names = [*shipped_systems(), *shipped()]
+        raise InputError(f"nothing is called '{subject}'{did_you_mean(subject, names)}",
+                         allowed=", ".join(names) + ", or a .yaml or .onnx file")  # fmt: skip
+    data, _ = load_yaml(subject)
+    return "base" in data or not str(data.get("format", "")).startswith("pimsim-workload")
+
+
+def _shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """NAME=1,3,224,224 as a name and a shape."""
+    name, _, numbers = text.rpartition("=")
+    sizes = numbers.replace("x", ",").split(",")
+    if not name or not all(size.strip().isdecimal() for size in sizes):
+        raise InputError(f"{text!r} is no shape", key="--input", allowed="NAME=1,3,224,224")
+    return name, tuple(map(int, sizes))

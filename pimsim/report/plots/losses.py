@@ -1,0 +1,35 @@
+"""Where each layer's time goes: its parts add up to the run."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from pimsim.report.labels import TIME_GROUPS
+from pimsim.report.plots.style import LIGHT, PALETTE, axis_on_top, layer_axis, row_height, time_unit
+from pimsim.results.notebook import title
+from pimsim.results.record import Result
+
+COLOURS = {
+    "compute": PALETTE[2], "inputs": PALETTE[4], "eDRAM": PALETTE[6], "bus": PALETTE[3], "network": PALETTE[0],
+    "back-pressure": PALETTE[5], "fill": "#C9C9C9", "drain": LIGHT,
+}  # fmt: skip
+WORDS = {"inputs": "waiting for inputs", "fill": "pipeline fill", "drain": "pipeline drain"}
+
+
+def draw(result: Result) -> Figure:
+    """One bar a layer, averaged over its replicas."""
+    names = [layer.name for layer in result.layers]
+    figure = Figure(figsize=(10, max(2.0, row_height(len(names)) * len(names) + 1.2)))
+    axes = figure.subplots()
+    left = [0.0] * len(names)
+    for group, parts in TIME_GROUPS.items():
+        shares = [100 * layer.share(*parts) for layer in result.layers]
+        axes.barh(range(len(names)), shares, 0.8, left, color=COLOURS[group], linewidth=0, label=WORDS.get(group, group))
+        left = [base + share for base, share in zip(left, shares, strict=True)]
+    layer_axis(axes, names)
+    axes.set_xlim(0, 100)
+    size, unit = time_unit(result.times.run_ps)
+    axis_on_top(axes, f"share of the run of {result.times.run_ps / size:.4g} {unit} [%], average over the layer's replicas")
+    axes.set_title(f"{title(result)}: where time goes", pad=22)
+    axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1))
+    return figure

@@ -1,0 +1,81 @@
+"""What the plots share: colours that the colour-blind can tell apart, sizes, and files without dates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
+"""Okabe and Ito's colours."""
+GREY, LIGHT, DARK = "#999999", "#E4E4E4", "#444444"
+
+_TIME_UNITS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
+_ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ"))
+
+
+@contextmanager
+def in_style() -> Iterator[None]:
+    """The settings that all plots are drawn and saved under."""
+    settings = {
+        "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
+        "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": False,
+        "legend.frameon": False, "figure.dpi": 100, "savefig.dpi": 150, "svg.hashsalt": "pimsim",
+        "font.family": "sans-serif", "font.sans-serif": ["DejaVu Sans"], "hatch.linewidth": 0.5,
+    }  # fmt: skip
+    with mpl.rc_context(settings):
+        yield
+
+
+def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a figure in each format, without dates; the files written."""
+    files = []
+    for kind in formats:
+        file = path.with_suffix(f".{kind}")
+        metadata = {"Date": None} if kind == "svg" else {"Software": None}
+        figure.savefig(file, metadata=metadata, bbox_inches="tight", pad_inches=0.15)
+        files.append(file)
+    return files
+
+
+def time_unit(longest_ps: float) -> tuple[float, str]:
+    """(ps in one unit, name) of the unit in which ``longest_ps`` is easy to read."""
+    return next(((size, name) for size, name in _TIME_UNITS if longest_ps >= size), (1, "ps"))
+
+
+def energy_unit(largest_pj: float) -> tuple[float, str]:
+    """(pJ in one unit, name) of the unit in which ``largest_pj`` is easy to read."""
+    return next(((size, name) for size, name in _ENERGY_UNITS if largest_pj >= size), (1.0, "pJ"))
+
+
+def row_height(layers: int) -> float:
+    """Height of one layer's row [inch]: less where there are many."""
+    return 0.25 if layers <= 40 else 0.17
+
+
+def layer_axis(axes: Axes, names: Sequence[str]) -> None:
+    """Layers from top to bottom, one row each."""
+    size = 8.5 if len(names) <= 40 else 6.5
+    axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=size)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color=LIGHT, linewidth=0.8)
+
+
+def shortened(name: str, most: int = 30) -> str:
+    """Long names keep their beginning and their end; a dollar sign is no formula."""
+    name = name if len(name) <= most else f"{name[: most // 2 - 1]}...{name[-(most // 2 - 2) :]}"
+    return name.replace("$", r"\$")
+
+
+def axis_on_top(axes: Axes, label: str) -> None:
+    """Tall plots show their scale at both ends."""
+    axes.tick_params(axis="x", top=True, labeltop=True)
+    axes.set_xlabel(label)

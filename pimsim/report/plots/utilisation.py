@@ -1,0 +1,89 @@
+"""How busy the crossbars of each tile are: chips side by side, tiles at their routers."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.collections import PatchCollection
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch, Rectangle
+
+from pimsim.report.plots.style import DARK, GREY, LIGHT
+from pimsim.results.notebook import title
+from pimsim.results.record import Result, TileMap
+
+_GAP = 1.5  #: between chips, in tiles
+_DIGITAL = "#F3D9E6"  #: tiles without a crossbar in use
+
+
+def draw(result: Result) -> Figure:
+    """One square a tile."""
+    tiles = result.tiles
+    x, y = _places(tiles)
+    width, height = float(x.max()) + 1, float(y.max()) + 1
+    inches = min(13.0, max(5.0, 0.17 * width))
+    figure = Figure(figsize=(inches, max(2.5, inches * height / width) + 0.6))
+    axes = figure.subplots()
+    used, share = np.array(tiles.crossbars_used), 100 * np.array(tiles.busy_share)
+    scale = Normalize(0, max(float(share.max(initial=0.0)), 1e-9))
+    squares = [Rectangle((left, top), 0.92, 0.92) for left, top in zip(x, y, strict=True)]
+    _fill(axes, squares, used < 0, facecolor=LIGHT, edgecolor=GREY, hatch="////")
+    _fill(axes, squares, used == 0, facecolor=_DIGITAL, edgecolor=GREY)
+    busy = used > 0
+    _fill(axes, squares, busy, facecolor=colormaps["viridis"](scale(share[busy])))
+    _name_chips(axes, tiles, x, y)
+    axes.set_xlim(-0.5, width + 0.4)
+    axes.set_ylim(height + 0.4, -1.6)
+    axes.set_aspect("equal")
+    axes.axis("off")
+    mean = 100 * result.usage.crossbar_busy_share
+    axes.set_title(f"{title(result)}: temporal utilisation of tiles, mean {mean:.3g} %", pad=12)
+    from matplotlib.cm import ScalarMappable
+
+    bar = figure.colorbar(ScalarMappable(scale, "viridis"), ax=axes, fraction=0.03, pad=0.02, aspect=30)
+    bar.set_label("share of the run in which the tile's crossbars in use read [%]")
+    handles = [
+        Patch(facecolor=LIGHT, edgecolor=GREY, hatch="////", label="not used"),
+        Patch(facecolor=_DIGITAL, edgecolor=GREY, label="digital operations only"),
+    ]
+    shown = [handle for handle, there in zip(handles, (np.any(used < 0), np.any(used == 0)), strict=True) if there]
+    if shown:
+        axes.legend(handles=shown, loc="upper left", bbox_to_anchor=(0, 0), ncols=2)
+    return figure
+
+
+def _places(tiles: TileMap) -> tuple[np.ndarray, np.ndarray]:
+    """(tiles,) x and (tiles,) y of each tile's square: its chip, its router, its place at the router."""
+    columns = chip_columns(tiles)
+    across = math.ceil(math.sqrt(tiles.concentration))
+    down = math.ceil(tiles.concentration / across)
+    chip, tile = np.divmod(np.arange(tiles.chips * tiles.tiles_per_chip), tiles.tiles_per_chip)
+    router, place = np.divmod(tile, tiles.concentration)
+    x = (router % tiles.mesh_x) * across + place % across
+    y = (router // tiles.mesh_x) * down + place // across
+    x = x + (chip % columns) * (tiles.mesh_x * across + _GAP)
+    y = y + (chip // columns) * (tiles.mesh_y * down + _GAP + 0.6)
+    return x.astype(float), y.astype(float)
+
+
+def chip_columns(tiles: TileMap) -> int:
+    """Chips side by side: as they are joined; those of a ring in rows."""
+    return min(tiles.chips, tiles.chip_columns or math.ceil(math.sqrt(tiles.chips)))
+
+
+def _fill(axes: Axes, squares: list[Rectangle], which: np.ndarray, **look: object) -> None:
+    chosen = [square for square, there in zip(squares, which, strict=True) if there]
+    if chosen:
+        look.setdefault("edgecolor", "none")
+        axes.add_collection(PatchCollection(chosen, linewidth=0.3, **look))  # type: ignore[arg-type]
+
+
+def _name_chips(axes: Axes, tiles: TileMap, x: np.ndarray, y: np.ndarray) -> None:
+    for chip in range(tiles.chips):
+        first = chip * tiles.tiles_per_chip
+        own = slice(first, first + tiles.tiles_per_chip)
+        axes.text(x[own].min(), y[own].min() - 0.25, f"chip {chip}", fontsize=8, color=DARK, va="bottom")

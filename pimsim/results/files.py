@@ -1,0 +1,113 @@
+"""Results on disk: ``result.json`` and ``layers.csv``.
+
+Two equal runs give the same bytes; wall-clock times and dates go to ``run_info.json``.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_args, get_origin, get_type_hints
+
+from pimsim.errors import InputError
+from pimsim.results.record import FORMAT, TIME_PARTS, Result
+from pimsim.results.staging import staged_folder, write_error
+
+RESULT, LAYERS, RUN_INFO = "result.json", "layers.csv", "run_info.json"
+
+
+def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] | None = None) -> None:
+    """Write a result into ``folder``, which is made if need be; all files appear at once, at the end.
+
+    Args:
+        run_info: wall-clock times, dates and other facts about this very run.
+
+    Raises:
+        InputError: the folder cannot be written, or the disk is full; then nothing is left behind.
+    """
+    with staged_folder(folder) as stage:
+        write_files(result, stage, folder, run_info)
+
+
+def write_files(result: Result, stage: Path, folder: object, run_info: Mapping[str, Any] | None = None) -> None:
+    """The files of a result into the folder ``stage``; errors speak of ``folder``."""
+    texts = {RESULT: result_json(result), LAYERS: layers_csv(result)}
+    if run_info is not None:
+        texts[RUN_INFO] = json.dumps(run_info, indent=1) + "\n"
+    try:
+        for name, text in texts.items():
+            (stage / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise write_error(error, folder) from None
+
+
+def result_json(result: Result) -> str:
+    """The whole result as JSON, the summary first; NaN cannot occur."""
+    data = dataclasses.asdict(result)
+    head = {key: data.pop(key) for key in ("format", "pimsim_version")}
+    return _written({**head, "summary": result.summary, **data}) + "\n"
+
+
+def load_result(path: str | Path) -> Result:
+    """Read ``result.json``, or the folder that holds it.
+
+    Raises:
+        InputError: there is no such file, or it is not a result of this format.
+    """
+    file = Path(path)
+    file = file / RESULT if file.is_dir() else file
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=file) from None
+    except ValueError as error:
+        raise InputError(f"is not JSON: {error}", file=file) from None
+    given = data.get("format") if isinstance(data, dict) else None
+    if given != FORMAT:
+        raise InputError(f"is not a result: its format is {given!r}", file=file, allowed=FORMAT)
+    try:
+        return _read(Result, data)  # type: ignore[no-any-return]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"is not a complete result: {error}", file=file) from None
+
+
+def layers_csv(result: Result) -> str:
+    """One row a layer; times of the run, energy of one inference, shares averaged over the layer's replicas."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = ["name", "kind", "operation", "windows", "replicas", "crossbars", "imas", "tiles", "cells_used", "weight_bits",
+               "macs"]  # fmt: skip
+    writer.writerow([*columns, "interval_ns", "image_us", "first_start_us", "last_output_us", "dynamic_energy_uj",
+                     *(f"{part}_us" for part in TIME_PARTS)])  # fmt: skip
+    for layer, energy in zip(result.layers, result.costs.by_layer_pj, strict=True):
+        row = [getattr(layer, column) for column in columns]
+        row += [layer.interval_ps / 1e3, layer.image_ps / 1e6, layer.first_start_ps / 1e6, layer.last_output_ps / 1e6]
+        row += [sum(energy.values()) / 1e6]
+        writer.writerow(row + [layer.time_ps[part] / layer.replicas / 1e6 for part in TIME_PARTS])
+    return text.getvalue()
+
+
+def _written(value: Any, indent: int = 0) -> str:
+    """JSON with one line for each key, and for each list of plain numbers or words."""
+    pad = " " * (indent + 1)
+    if isinstance(value, dict) and value:
+        rows = [f"{pad}{json.dumps(key)}: {_written(item, indent + 1)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(rows) + f"\n{' ' * indent}}}"
+    if isinstance(value, list | tuple) and any(isinstance(item, dict | list | tuple) for item in value):
+        rows = [pad + _written(item, indent + 1) for item in value]
+        return "[\n" + ",\n".join(rows) + f"\n{' ' * indent}]"
+    return json.dumps(value, allow_nan=False)
+
+
+def _read(kind: Any, value: Any) -> Any:
+    """Plain JSON data as the record, tuple or dictionary that the annotation ``kind`` names."""
+    if dataclasses.is_dataclass(kind):
+        hints = get_type_hints(kind)
+        return kind(**{field.name: _read(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)})
+    if get_origin(kind) is tuple:
+        return tuple(_read(get_args(kind)[0], item) for item in value)
+    return value

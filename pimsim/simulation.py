@@ -1,0 +1,115 @@
+"""The composition root: network and system in, Result out.  The only file that knows everything below it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
+from pimsim.arch.run import Standstill, Timing, run_compiled
+from pimsim.config import System, load_system
+from pimsim.errors import InputError
+from pimsim.mapping.compile import map_network
+from pimsim.mapping.program import Program
+from pimsim.results import Result, build_result
+from pimsim.results.trace import TraceFile
+from pimsim.workload import Dataflow, Workload, load_workload, lower
+
+__all__ = ["Progress", "Standstill", "map_workload", "simulate"]
+
+Progress = Callable[[int, int], None]  #: (windows done, windows in all)
+
+NETWORKS = ("packet", "ideal")
+ENGINES = ("compiled", "simpy")
+
+
+def simulate(
+    workload: str | Path | Workload | Dataflow,
+    system: str | Path | System,
+    *,
+    batch: int = 1,
+    noc: Literal["packet", "ideal"] = "packet",
+    engine: Literal["compiled", "simpy"] = "compiled",
+    overrides: Sequence[str] = (),
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress | None = None,
+    trace: TraceFile | None = None,
+) -> Result:
+    """Run a network on a system of chips.
+
+    >>> import pimsim
+    >>> pimsim.simulate("lenet5", "isaac-ce").usage.chips_used
+    1
+
+    Args:
+        workload: a shipped name, a YAML or ONNX file, or what :func:`pimsim.workload.load_workload` returns.
+        system: a shipped name, a YAML file, or what :func:`pimsim.config.load_system` returns.
+        batch: images that stream through; throughput is measured from 8 on.
+        noc: ``packet``: links are shared; ``ideal``: only the distance counts.
+        engine: ``simpy`` is the reference: the same model, hundreds of times slower.
+        overrides: ``KEY=VALUE`` with dotted keys, for a system given by name or file.
+        input_shapes: shape by input name, for a workload given by name or file.
+        progress: called now and then with windows done and windows in all.
+        trace: an open :class:`pimsim.results.trace.TraceFile`.
+
+    Raises:
+        InputError: something given is wrong, or the network does not fit the system.
+        Standstill: nothing can move any more though work is left.
+        OverflowError: the run is too long for the simulator's clock.
+    """
+    check_batch(batch)
+    if engine not in ENGINES:
+        raise InputError(f"there is no engine {engine!r}", allowed=ENGINES)
+    program = map_workload(workload, system, noc=noc, overrides=overrides, input_shapes=input_shapes)
+    return build_result(program, _run(program, batch, engine, progress, trace), batch, engine)
+
+
+def map_workload(
+    workload: str | Path | Workload | Dataflow,
+    system: str | Path | System,
+    *,
+    noc: str = "packet",
+    overrides: Sequence[str] = (),
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+) -> Program:
+    """Lay a network onto a system without running it; arguments and errors as :func:`simulate`."""
+    if noc not in NETWORKS:
+        raise InputError(f"there is no network {noc!r}", allowed=NETWORKS)
+    return map_network(_dataflow(workload, input_shapes), _system(system, overrides), noc)
+
+
+def check_batch(batch: int) -> None:
+    """Raises InputError for a batch that is no positive whole number."""
+    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
+        raise InputError(f"a batch of {batch!r} images cannot run", key="batch", allowed="a whole number from 1")
+
+
+def _dataflow(
+    workload: str | Path | Workload | Dataflow, input_shapes: Mapping[str, Sequence[int]] | None
+) -> Dataflow:
+    if isinstance(workload, Dataflow):
+        return workload
+    return lower(workload if isinstance(workload, Workload) else load_workload(workload, input_shapes))
+
+
+def _system(system: str | Path | System, overrides: Sequence[str]) -> System:
+    if isinstance(system, System):
+        if overrides:
+            raise InputError("overrides change a system given by name or file, not one already loaded", key="overrides")
+        return system
+    return load_system(system, overrides)
+
+
+def _run(
+    program: Program, batch: int, engine: str, progress: Progress | None, trace: TraceFile | None
+) -> Timing:
+    if engine == "simpy":
+        if trace is not None:
+            raise InputError("the SimPy engine writes no trace", key="trace", allowed="the compiled engine")
+        from pimsim.reference import run_simpy  # SimPy is only needed here
+
+        return run_simpy(program, batch)  # type: ignore[no-any-return]
+    if trace is None:
+        return run_compiled(program, batch, progress=progress)
+    return run_compiled(program, batch, progress=progress, trace=trace.begin(program))
