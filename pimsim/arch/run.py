@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 
@@ -14,9 +16,10 @@ from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, REPLICA, Layout
 from pimsim.arch.replica import DONE, PENDING
 from pimsim.arch.state import EVENTS, LOSSES, build_state
+from pimsim.engine.cache import use_cache
 from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT
 from pimsim.engine.queue import WIDTH_BITS, grown, move_base, new_queue, push_key
-from pimsim.engine.registry import generate_loop
+from pimsim.engine.registry import generate_loop, load_component
 from pimsim.mapping.program import UNITS, Program
 
 EVENTS_AT_A_TIME = 1 << 19  #: then the loop is left for progress and Ctrl-C
@@ -59,13 +62,15 @@ def run_compiled(
     trace: Callable[[np.ndarray], None] | None = None,
     trace_records: int = 1 << 17,
     budget: int = EVENTS_AT_A_TIME,
+    components: Sequence[Path] = (),
 ) -> Timing:
     """Simulate ``batch`` images.
 
     ``progress(windows done, windows in all)`` is called now and then; ``trace(records)`` gets (n, 6) int64
-    arrays (see :mod:`pimsim.arch.tracing`).  Raises Standstill, or OverflowError for a time beyond the clock.
+    arrays (see :mod:`pimsim.arch.tracing`).  ``components`` are files whose event handlers replace the
+    project's own (see :mod:`pimsim.engine.registry`).  Raises Standstill, or OverflowError for a time beyond the clock.
     """
-    loop = generate_loop(EVENTS, engine.CACHE)
+    loop = _loop(components)
     M, T, at = build_state(program, batch, log, trace_records if trace else 0)
     H = new_queue(max(1 << 14, program.replicas.layer.size + 4 * at.margin))
     _start(M, at, H, program)
@@ -89,6 +94,14 @@ def run_compiled(
     if M[at.windows_sent] < total or np.any(_states(M, at, program) != DONE):
         raise Standstill(describe_standstill(M, at, program))
     return timing
+
+
+def _loop(components: Sequence[Path]) -> ModuleType:
+    if not components:
+        return generate_loop(EVENTS, engine.CACHE)
+    folder = use_cache(components)
+    replaced = {event: handler for path in components for event, handler in load_component(path).items()}
+    return generate_loop(EVENTS, folder, replaced)
 
 
 def _start(M: np.ndarray, at: Layout, H: np.ndarray, program: Program) -> None:

@@ -34,6 +34,26 @@ def event(name: str) -> Callable[[Callable[..., Any]], Any]:
     return register
 
 
+def load_component(path: Path) -> dict[str, tuple[str, str]]:
+    """Import a user's component file: the handlers that it registers, which replace those of the same events.
+
+    They count for the loops that are given them, not for others.
+    """
+    name = f"pimsim_component_{path.stem}"
+    before = dict(_handlers)
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+        return {event: handler for event, handler in _handlers.items() if before.get(event) != handler}
+    finally:
+        _handlers.clear()
+        _handlers.update(before)
+
+
 _TEMPLATE = '''"""Event loop, generated from the registered handlers: edits here are lost."""
 
 from numba import njit
@@ -72,17 +92,18 @@ def run(M, T, at, H, base, budget):
 '''
 
 
-def generate_loop(order: Sequence[str], folder: Path) -> ModuleType:
-    """Write and import the loop that handles the events named in ``order``.
+def generate_loop(
+    order: Sequence[str], folder: Path, components: dict[str, tuple[str, str]] | None = None
+) -> ModuleType:
+    """Write and import the loop that handles the events named in ``order``; ``components`` replace handlers.
 
     The module lives in the cache folder, so that numba finds its compiled form again.
     """
-    missing = [name for name in order if name not in _handlers]
+    handlers = {**_handlers, **(components or {})}
+    missing = [name for name in order if name not in handlers]
     if missing:
         raise LookupError(f"no handler is registered for {', '.join(missing)}")
-    imports = "\n".join(
-        f"from {_handlers[name][0]} import {_handlers[name][1]} as handle_{name}" for name in order
-    )
+    imports = "\n".join(f"from {handlers[name][0]} import {handlers[name][1]} as handle_{name}" for name in order)
     dispatch = "\n".join(
         f"        {'if' if i == 0 else 'elif'} x < at.end_{name}:\n"
         f"            handle_{name}(M, T, at, H, now, x - at.begin_{name})"

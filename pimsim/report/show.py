@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -43,12 +44,12 @@ def describe_system(system: System) -> dict[str, Any]:
 
 def system_tables(facts: dict[str, Any]) -> Group:
     """The component table as in a paper, then peak figures and clocks."""
-    table = _table(f"{facts['system']}: components", "component", "count", "power each", "power", "area each", "area [mm2]")
+    table = _table(f"{facts['system']}: components", "component", "count", "power each", "power", "mm2 each", "mm2")
     for row in facts["components"]:
         name = f"{row['level']}: {row['component']}" if not row["is_subtotal"] else row["component"]
         cells = (name, f"{row['count']:,.4g}" if row["count"] % 1 else f"{row['count']:,.0f}", _power(row["power_mw"]),
                  _power(row["total_power_mw"]), _area(row["area_mm2"]), _area(row["total_area_mm2"]))  # fmt: skip
-        table.add_row(*cells, style="bold" if row["is_subtotal"] else "", end_section=row["is_subtotal"])
+        table.add_row(*map(Text, cells), style="bold" if row["is_subtotal"] else "", end_section=row["is_subtotal"])
     table.caption = "power when busy at full rate; '-': not priced"
     return Group(table, _peak_table(facts), _clock_table(facts))
 
@@ -77,7 +78,7 @@ def _peak_table(facts: dict[str, Any]) -> Table:
 
 
 def _clock_table(facts: dict[str, Any]) -> Table:
-    table = _table("Clocks", "key", "GHz", "period [ps]", "one cycle [ps]")
+    table = _table("Clocks", "key", "GHz", "period in ps", "one cycle in ps")
     for clock in facts["clocks"]:
         table.add_row(clock["key"], f"{clock['clock_ghz']:g}", f"{clock['exact_ps']:.6g}", f"{clock['rounded_ps']}")
     if any(not clock["is_exact"] for clock in facts["clocks"]):
@@ -114,7 +115,8 @@ def workload_tables(facts: dict[str, Any]) -> Group:
     table = _table(f"{facts['workload']}: {inputs}", "operation", "type", "output", "parameters", "MACs", left=3)
     for row in facts["operations"]:
         shapes = ", ".join(map(_shape, row["output_shapes"]))
-        table.add_row(row["name"], row["type"], shapes, _count(row["parameters"]), _count(row["macs"]))
+        cells = (row["name"], row["type"], shapes, _count(row["parameters"]), _count(row["macs"]))
+        table.add_row(*map(Text, cells))
     totals = Text(f"{len(facts['operations'])} operations, {facts['parameters']:,} parameters, {facts['macs']:,} MACs", "bold")
     return Group(table, totals, *(Text(f"note: {note}", "dim") for note in facts["notes"]))
 
@@ -163,7 +165,7 @@ def mapping_tables(facts: dict[str, Any]) -> Group:
     table = _table(f"{facts['workload']} on {facts['system']}, {facts['chips']} chips", *heads, left=2)
     keys = ("windows", "crossbars_of_one_replica", "replicas", "crossbars", "imas", "tiles", "chips")
     for row in facts["layers"]:
-        table.add_row(row["name"], row["operation"], *(_count(row[key]) for key in keys))
+        table.add_row(*map(Text, (row["name"], row["operation"], *(_count(row[key]) for key in keys))))
     totals = (
         f"{facts['crossbars_used']:,} of {facts['crossbars']:,} crossbars in "
         f"{facts['tiles_used']:,} of {facts['tiles']:,} tiles"
@@ -172,9 +174,7 @@ def mapping_tables(facts: dict[str, Any]) -> Group:
 
 
 def _table(heading: str, *heads: str, left: int = 1) -> Table:
-    from rich import box
-
-    table = Table(title=heading, box=box.SIMPLE_HEAD, title_style="bold", title_justify="left", caption_justify="left",
+    table = Table(title=Text(heading, "bold"), box=SIMPLE_HEAD, title_justify="left", caption_justify="left",
                   header_style="bold", pad_edge=False)  # fmt: skip
     for index, head in enumerate(heads):
         table.add_column(head, justify="left" if index < left else "right", overflow="fold")

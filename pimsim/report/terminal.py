@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.report.labels import component_label
+from pimsim.report.labels import component_label, shortened
 from pimsim.results.notebook import headline_rows, title, warnings, with_unit
 from pimsim.results.record import LayerResult, Result
 
@@ -22,35 +24,46 @@ class Column:
 
     head: str
     cell: Callable[[LayerResult, float], str]  #: of a layer and its dynamic energy [pJ]
-    least_width: int = 0  #: narrowest terminal that shows it
-    justify: str = "right"
-    most_width: int = 0  #: narrowest terminal that no longer shows it; 0: always shown
+    justify: Literal["left", "right"] = "right"
 
 
 def _share(*parts: str) -> Callable[[LayerResult, float], str]:
     return lambda layer, _: f"{100 * layer.share(*parts):.1f}"
 
 
-_COLUMNS = (
-    Column("operation", lambda layer, _: layer.operation, 150, "left"),
-    Column("windows", lambda layer, _: f"{layer.windows:,}", 100),
-    Column("replicas", lambda layer, _: f"{layer.replicas:,}", 90),
-    Column("crossbars", lambda layer, _: f"{layer.crossbars:,}" if layer.crossbars else ""),
-    Column("tiles", lambda layer, _: f"{layer.tiles:,}" if layer.tiles else "", 110),
-    Column("energy", lambda _, energy_pj: with_unit(energy_pj / 1e12, "J", 3)),
-    Column("first start", lambda layer, _: with_unit(layer.first_start_ps / 1e12, "s"), 140),
-    Column("last output", lambda layer, _: with_unit(layer.last_output_ps / 1e12, "s"), 140),
-    Column("compute", _share("compute")),
-    Column("inputs", _share("input")),
-    Column("eDRAM", _share("edram"), 100),
-    Column("bus", _share("bus"), 100),
-    Column("eDRAM+bus", _share("edram", "bus"), 0, most_width=100),
-    Column("network", _share("network")),
-    Column("back-pr.", _share("space")),
-    Column("fill", _share("fill"), 120),
-    Column("drain", _share("drain"), 120),
-    Column("fill+drain", _share("fill", "drain"), 0, most_width=120),
+COLUMNS = {
+    "operation": Column("operation", lambda layer, _: layer.operation, "left"),
+    "windows": Column("windows", lambda layer, _: f"{layer.windows:,}"),
+    "replicas": Column("replicas", lambda layer, _: f"{layer.replicas:,}"),
+    "crossbars": Column("crossbars", lambda layer, _: f"{layer.crossbars:,}" if layer.crossbars else ""),
+    "tiles": Column("tiles", lambda layer, _: f"{layer.tiles:,}" if layer.tiles else ""),
+    "energy": Column("energy", lambda _, energy_pj: with_unit(energy_pj / 1e12, "J", 3)),
+    "first": Column("first start", lambda layer, _: with_unit(layer.first_start_ps / 1e12, "s")),
+    "last": Column("last output", lambda layer, _: with_unit(layer.last_output_ps / 1e12, "s")),
+    "compute": Column("compute", _share("compute")),
+    "inputs": Column("inputs", _share("input")),
+    "edram": Column("eDRAM", _share("edram")),
+    "bus": Column("bus", _share("bus")),
+    "memory": Column("eDRAM+bus", _share("edram", "bus")),
+    "network": Column("network", _share("network")),
+    "space": Column("back-pr.", _share("space")),
+    "fill": Column("fill", _share("fill")),
+    "drain": Column("drain", _share("drain")),
+    "pipeline": Column("pipe fill", _share("fill", "drain")),
+}
+
+_TIME = "compute inputs edram bus network space fill drain"
+LAYOUTS = (
+    f"operation windows replicas crossbars tiles energy first last {_TIME}",
+    f"windows replicas crossbars tiles energy last {_TIME}",
+    f"windows replicas crossbars energy {_TIME}",
+    f"replicas crossbars energy {_TIME}",
+    f"crossbars energy {_TIME}",
+    "crossbars energy compute inputs memory network space pipeline",
+    "energy compute inputs memory network space pipeline",
+    "compute inputs memory network space pipeline",
 )
+"""Columns for ever narrower terminals; the first layout that fits is taken."""
 
 
 def result_tables(result: Result, width: int) -> Group:
@@ -62,15 +75,23 @@ def result_tables(result: Result, width: int) -> Group:
 
 def layer_table(result: Result, width: int) -> Table:
     """One row a layer; the shares of time of a row add up to 100 %."""
-    table = _table(title(result))
-    table.add_column("layer", no_wrap=True, overflow="ellipsis", max_width=max(8, width // 6))
-    columns = [each for each in _COLUMNS if width >= each.least_width and not 0 < each.most_width <= width]
+    energies = [sum(energy.values()) for energy in result.costs.by_layer_pj]
+    names = [shortened(layer.name, max(10, width // 5)) for layer in result.layers]
+    room = width - 2 - max(map(len, names), default=5)
+    for layout in LAYOUTS:
+        columns = [COLUMNS[key] for key in layout.split()]
+        cells = [[column.cell(*row) for row in zip(result.layers, energies, strict=True)] for column in columns]
+        widths = [max(map(len, [column.head, *rows])) + 2 for column, rows in zip(columns, cells, strict=True)]
+        if sum(widths) <= room:
+            break
+    table = Table(title=Text(title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
+                  header_style="bold", pad_edge=False)  # fmt: skip
+    table.add_column("layer", no_wrap=True)
     for column in columns:
-        table.add_column(column.head, justify=column.justify, no_wrap=True, max_width=24)  # type: ignore[arg-type]
-    for layer, energy in zip(result.layers, result.costs.by_layer_pj, strict=True):
-        energy_pj = sum(energy.values())
-        table.add_row(layer.name, *(column.cell(layer, energy_pj) for column in columns))
-    table.caption = "compute to drain: share of the run [%], average over the layer's replicas; energy: dynamic, an inference"
+        table.add_column(column.head, justify=column.justify, no_wrap=True)
+    for name, *row in zip(names, *cells, strict=True):
+        table.add_row(Text(name), *map(Text, row))
+    table.caption = "compute to drain: share of the run (%), average over a layer's replicas; energy: dynamic, an inference"
     return table
 
 
@@ -80,7 +101,7 @@ def summary_table(result: Result) -> Table:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in headline_rows(result):
-        table.add_row(name, value)
+        table.add_row(name, Text(value))
     programming = result.programming
     table.add_row(
         "Programming, once",
@@ -109,14 +130,3 @@ def terminal(stderr: bool = False) -> Console:
     if not console.is_terminal and "COLUMNS" not in console._environ:
         console = Console(stderr=stderr, highlight=False, width=WIDTH_OF_FILES)
     return console
-
-
-def _table(heading: str) -> Table:
-    return Table(title=heading, box=_box(), title_style="bold", caption_justify="left", title_justify="left",
-                 header_style="bold", pad_edge=False, collapse_padding=True)  # fmt: skip
-
-
-def _box():  # type: ignore[no-untyped-def]
-    from rich import box
-
-    return box.SIMPLE_HEAD

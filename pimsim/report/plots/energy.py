@@ -19,10 +19,11 @@ def draw(result: Result) -> Figure:
     components = sorted({*costs.dynamic_pj, *costs.static_pj}, key=lambda name: -_total(result, name))
     largest = sorted(costs.dynamic_pj, key=lambda name: -costs.dynamic_pj[name])[:MOST_PARTS]
     colours = dict(zip(largest, PALETTE, strict=False))
-    above, below = 0.25 * max(len(components), 3), row_height(n) * max(n, 4)
-    figure = Figure(figsize=(10, above + below + 2.2))
-    upper, lower = figure.subplots(2, 1, height_ratios=(above, below))
-    figure.subplots_adjust(hspace=1.5 / ((above + below) / 2), top=0.97, bottom=0.03)
+    above, below, between = 0.25 * max(len(components), 3), row_height(n) * max(n, 4), 1.3  # inches
+    height = above + below + between
+    figure = Figure(figsize=(10, height))
+    upper = figure.add_axes((0, 1 - above / height, 0.8, above / height))
+    lower = figure.add_axes((0, 0, 0.8, below / height))
     _by_component(upper, result, components, colours)
     _by_layer(lower, result, largest, colours)
     return figure
@@ -44,7 +45,7 @@ def _by_component(axes: Axes, result: Result, components: list[str], colours: di
     for row, name in enumerate(components):
         energy = _total(result, name)
         share = energy / costs.energy_pj if costs.energy_pj else 0.0
-        axes.annotate(f"{_readable(energy)}  {share:.1%}", (energy / size, row), (4, 0), textcoords="offset points",
+        axes.annotate(f"{_readable(energy)}  {_percent(share)}", (energy / size, row), (4, 0), textcoords="offset points",
                       va="center", fontsize=8)  # fmt: skip
     layer_axis(axes, [component_label(name) for name in components])
     axes.margins(x=0.16)
@@ -78,3 +79,7 @@ def _by_layer(axes: Axes, result: Result, largest: list[str], colours: dict[str,
 def _readable(pj: float) -> str:
     size, unit = energy_unit(pj)
     return f"{pj / size:.3g} {unit}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share >= 0.0005 else "< 0.1%"

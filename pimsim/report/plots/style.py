@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
+from pimsim.report.labels import shortened
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
@@ -63,16 +65,10 @@ def row_height(layers: int) -> float:
 def layer_axis(axes: Axes, names: Sequence[str]) -> None:
     """Layers from top to bottom, one row each."""
     size = 8.5 if len(names) <= 40 else 6.5
-    axes.set_yticks(range(len(names)), [shortened(name) for name in names], fontsize=size)
+    axes.set_yticks(range(len(names)), [shortened(name).replace("$", r"\$") for name in names], fontsize=size)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color=LIGHT, linewidth=0.8)
-
-
-def shortened(name: str, most: int = 30) -> str:
-    """Long names keep their beginning and their end; a dollar sign is no formula."""
-    name = name if len(name) <= most else f"{name[: most // 2 - 1]}...{name[-(most // 2 - 2) :]}"
-    return name.replace("$", r"\$")
 
 
 def axis_on_top(axes: Axes, label: str) -> None:

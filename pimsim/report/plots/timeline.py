@@ -9,7 +9,7 @@ from pimsim.report.plots.style import PALETTE, axis_on_top, layer_axis, row_heig
 from pimsim.results.notebook import title
 from pimsim.results.record import Result
 
-MOST_IMAGES = 7  #: as many as there are colours
+MOST_IMAGES = 8  #: as many as there are colours
 
 
 def draw(result: Result) -> Figure:
@@ -26,7 +26,8 @@ def draw(result: Result) -> Figure:
         starts = [start / size for start in first[image]]
         lengths = [(end - start) / size for start, end in zip(first[image], last[image], strict=True)]
         at = [row - 0.4 + thick * (image + 0.5) for row in range(len(names))]
-        axes.barh(at, lengths, thick, starts, color=PALETTE[image], linewidth=0)
+        # an edge of its own colour keeps short bars visible
+        axes.barh(at, lengths, thick, starts, color=PALETTE[image], edgecolor=PALETTE[image], linewidth=0.7)
     layer_axis(axes, names)
     axes.set_xlim(left=0)
     axis_on_top(axes, f"time [{unit}]")
