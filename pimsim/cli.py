@@ -1,4 +1,7 @@
-"""The command line: arguments in, tables out.  Whatever takes long to import is imported by the command that needs it."""
+"""The command line: arguments in, tables out.
+
+Whatever takes long to import is imported by the command that needs it.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pimsim import __version__
 from pimsim.errors import InputError, one_line
+from pimsim.version import __version__
 
 if TYPE_CHECKING:
     from pimsim.results import Result
@@ -20,8 +23,8 @@ if TYPE_CHECKING:
 
 _SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key of the system; "
                     "may be given again.")  # fmt: skip
-_INPUT = click.option("--input", "inputs", multiple=True, metavar="NAME=1,3,224,224", help="Shape of an input, where the "
-                      "network leaves it open or another is wanted.")  # fmt: skip
+_INPUT = click.option("--input", "inputs", multiple=True, metavar="NAME=1,3,224,224", help="Shape of an "
+                      "input, where the network leaves it open or another is wanted.")  # fmt: skip
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 
 
@@ -203,7 +206,7 @@ def schema(kind: str) -> None:
 
 
 def _is_system(subject: str) -> bool:
-    """Whether the name or file is a system's, not a workload's: by shipped names, then by what a file says of itself."""
+    """Whether a name or file is a system's, not a workload's: by shipped names, then by what a file says of itself."""
     from pimsim.config import shipped_systems
     from pimsim.errors import did_you_mean
     from pimsim.workload.catalogue import shipped

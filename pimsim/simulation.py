@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
-from pimsim.arch.run import Standstill, Timing, run_compiled
+from pimsim.arch.run import run_compiled
 from pimsim.config import System, load_system
 from pimsim.errors import InputError
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
+from pimsim.mapping.timing import Standstill, Timing
 from pimsim.results import Result, build_result
 from pimsim.results.trace import TraceFile
 from pimsim.workload import Dataflow, Workload, load_workload, lower
@@ -107,9 +108,12 @@ def _run(
     if engine == "simpy":
         if trace is not None:
             raise InputError("the SimPy engine writes no trace", key="trace", allowed="the compiled engine")
-        from pimsim.reference import run_simpy  # SimPy is only needed here
+        from pimsim import reference  # SimPy is only needed here
 
-        return run_simpy(program, batch)  # type: ignore[no-any-return]
+        try:
+            return reference.run_simpy(program, batch, progress=progress)  # type: ignore[return-value]
+        except reference.Standstill as error:
+            raise Standstill(str(error)) from None
     if trace is None:
         return run_compiled(program, batch, progress=progress)
     return run_compiled(program, batch, progress=progress, trace=trace.begin(program))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
@@ -15,43 +14,15 @@ from pimsim import engine
 from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, REPLICA, Layout
 from pimsim.arch.replica import DONE, PENDING
-from pimsim.arch.state import EVENTS, LOSSES, build_state
+from pimsim.arch.state import EVENTS, build_state
 from pimsim.engine.cache import use_cache
 from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT
 from pimsim.engine.queue import WIDTH_BITS, grown, move_base, new_queue, push_key
 from pimsim.engine.registry import generate_loop, load_component
 from pimsim.mapping.program import UNITS, Program
+from pimsim.mapping.timing import LOSSES, PortCounts, Standstill, Timing
 
 EVENTS_AT_A_TIME = 1 << 19  #: then the loop is left for progress and Ctrl-C
-
-
-class Standstill(Exception):
-    """Nothing can move any more though windows are left; the message names the cycle of waiting."""
-
-
-@dataclass(frozen=True)
-class PortCounts:
-    """What one kind of port did; (n,) int64 arrays, one entry for each port."""
-
-    busy_ps: np.ndarray
-    wait_ps: np.ndarray
-    count: np.ndarray
-
-
-@dataclass(frozen=True)
-class Timing:
-    """When everything happened, and why time was lost; int64, [ps]."""
-
-    image_done_ps: np.ndarray  #: (batch,)
-    layer_first_ps: np.ndarray  #: (batch, layers) first window starts
-    layer_last_ps: np.ndarray  #: (batch, layers) last output leaves
-    lost_ps: dict[str, np.ndarray]  #: reason -> (V,)
-    interval_ps: np.ndarray  #: (V,)
-    last_start_ps: np.ndarray  #: (V,)
-    ports: dict[str, PortCounts]  #: host, edram, bus, sigmoid, maxpool, shift_add, vector, dram, link
-    window_start_ps: np.ndarray  #: (batch, W), empty unless logged
-    window_sent_ps: np.ndarray  #: (batch, W), empty unless logged
-    events: int
 
 
 def run_compiled(

@@ -11,13 +11,12 @@ from pimsim.config.records import DigitalUnit, System
 from pimsim.engine.arena import Arena
 from pimsim.engine.ports import FIELDS, SERVERS
 from pimsim.mapping.program import UNITS, Program
+from pimsim.mapping.timing import LOSSES
 from pimsim.network.fabric import CHIP, EJECT, INJECT, MESH
 from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
 
 EVENTS = ("free", "issue", "output", "merge", "activate", "hop", "deliver", "arrived")
 """Events in the order in which simultaneous ones are handled."""
-
-LOSSES = ("fill", "input", "network", "space", "edram", "bus")  #: what a window may have waited for
 
 _NEVER = np.iinfo(np.int64).max
 

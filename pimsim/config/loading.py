@@ -62,8 +62,8 @@ def checked(layers: Layers) -> System:
 
 
 def _shipped_folder() -> Path:
-    """``arch_configs`` beside the package in a checkout, inside it when installed."""
-    inside = _PACKAGE / "arch_configs"
+    """``arch_configs`` in the package (a link in a checkout), or beside it where links are not supported."""
+    inside = _PACKAGE / "data" / "arch_configs"
     return inside if inside.is_dir() else _PACKAGE.parent / "arch_configs"
 
 

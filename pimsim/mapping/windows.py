@@ -29,7 +29,7 @@ def block_length(grid: tuple[int, int], replicas: int, policy: str) -> int:
         return windows
     if policy == "interleaved":
         return 1
-    shortest = min(4, columns)  # below a kernel's width nearly everything is copied to every replica
+    shortest = min(7, columns)  # n windows of a 3x3 kernel share n + 2 columns: below 7, copies crowd the network
     best, best_cost = 1, (windows, windows, 0)
     for length in range(1, max(columns, windows // replicas) + 1):
         if length * (replicas - 1) >= windows:  # the last replica would have none

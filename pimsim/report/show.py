@@ -117,8 +117,8 @@ def workload_tables(facts: dict[str, Any]) -> Group:
         shapes = ", ".join(map(_shape, row["output_shapes"]))
         cells = (row["name"], row["type"], shapes, _count(row["parameters"]), _count(row["macs"]))
         table.add_row(*map(Text, cells))
-    totals = Text(f"{len(facts['operations'])} operations, {facts['parameters']:,} parameters, {facts['macs']:,} MACs", "bold")
-    return Group(table, totals, *(Text(f"note: {note}", "dim") for note in facts["notes"]))
+    totals = f"{len(facts['operations'])} operations, {facts['parameters']:,} parameters, {facts['macs']:,} MACs"
+    return Group(table, Text(totals, "bold"), *(Text(f"note: {note}", "dim") for note in facts["notes"]))
 
 
 def describe_mapping(program: Program) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pimsim.report.labels import component_label, shortened
 from pimsim.results.notebook import headline_rows, title, warnings, with_unit
 from pimsim.results.record import LayerResult, Result
 
-WIDTH_OF_FILES = 150  #: columns where the output is no terminal
+WIDTH_OF_FILES = 170  #: columns where the output is no terminal
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ COLUMNS = {
     "inputs": Column("inputs", _share("input")),
     "edram": Column("eDRAM", _share("edram")),
     "bus": Column("bus", _share("bus")),
-    "memory": Column("eDRAM+bus", _share("edram", "bus")),
+    "memory": Column("memory", _share("edram", "bus")),
     "network": Column("network", _share("network")),
     "space": Column("back-pr.", _share("space")),
     "fill": Column("fill", _share("fill")),
     "drain": Column("drain", _share("drain")),
-    "pipeline": Column("pipe fill", _share("fill", "drain")),
+    "pipeline": Column("fill", _share("fill", "drain")),
 }
 
 _TIME = "compute inputs edram bus network space fill drain"
@@ -85,13 +85,13 @@ def layer_table(result: Result, width: int) -> Table:
         if sum(widths) <= room:
             break
     table = Table(title=Text(title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
-                  header_style="bold", pad_edge=False)  # fmt: skip
+                  header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
     table.add_column("layer", no_wrap=True)
     for column in columns:
         table.add_column(column.head, justify=column.justify, no_wrap=True)
     for name, *row in zip(names, *cells, strict=True):
         table.add_row(Text(name), *map(Text, row))
-    table.caption = "compute to drain: share of the run (%), average over a layer's replicas; energy: dynamic, an inference"
+    table.caption = "compute to drain: share of the run in %, mean of a layer's replicas; energy: dynamic, an inference"
     return table
 
 

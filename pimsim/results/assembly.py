@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from pimsim import __version__
 from pimsim.config import config_hash, resolved
 from pimsim.config.records import System
 from pimsim.mapping.program import Program
+from pimsim.mapping.timing import Timing
 from pimsim.results.counting import count_actions
 from pimsim.results.pricing import price
 from pimsim.results.record import (
@@ -25,15 +25,16 @@ from pimsim.results.record import (
     Times,
     Usage,
 )
-from pimsim.results.time_split import RunTiming, run_end_ps, split_time
+from pimsim.results.time_split import run_end_ps, split_time
 from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck
+from pimsim.version import __version__
 from pimsim.workload.dataflow import Dataflow
 
 MEASURED_FROM = 8  #: images from which on throughput is measured
 TIMELINE_IMAGES = 16  #: images whose times by layer are kept
 
 
-def build_result(program: Program, timing: RunTiming, batch: int, engine: str) -> Result:
+def build_result(program: Program, timing: Timing, batch: int, engine: str) -> Result:
     """Everything that is known about a run.
 
     Raises:
@@ -74,7 +75,8 @@ def workload_hash(dataflow: Dataflow) -> str:
         facts = [node.name, node.kind, node.operation, node.grid, node.channels, sorted(node.actions.items()),
                  node.reduces, node.is_output]  # fmt: skip
         matrix = node.matrix
-        facts.append([matrix.rows, matrix.columns, matrix.groups, matrix.kernel_positions, matrix.local] if matrix else 0)
+        if matrix:
+            facts += [matrix.rows, matrix.columns, matrix.groups, matrix.kernel_positions, matrix.local]
         digest.update(json.dumps(facts, default=int).encode())
         for edge in node.edges:
             digest.update(f"{edge.source} {edge.channels}".encode())
@@ -99,7 +101,7 @@ def _source(program: Program, batch: int, engine: str) -> Source:
     )
 
 
-def _times(timing: RunTiming) -> Times:
+def _times(timing: Timing) -> Times:
     done = timing.image_done_ps
     interval = None
     if done.size >= MEASURED_FROM:
@@ -112,12 +114,12 @@ def _times(timing: RunTiming) -> Times:
     )
 
 
-def _timeline(timing: RunTiming) -> Timeline:
+def _timeline(timing: Timing) -> Timeline:
     first, last = timing.layer_first_ps[:TIMELINE_IMAGES], timing.layer_last_ps[:TIMELINE_IMAGES]
     return Timeline(tuple(map(tuple, first.tolist())), tuple(map(tuple, last.tolist())))
 
 
-def _layers(program: Program, timing: RunTiming, batch: int) -> tuple[LayerResult, ...]:
+def _layers(program: Program, timing: Timing, batch: int) -> tuple[LayerResult, ...]:
     counts = count_actions(program)
     replicas, n = program.replicas, len(program.layers)
     time = {part: np.zeros(n, np.int64) for part in TIME_PARTS}

@@ -16,8 +16,11 @@ from pimsim.mapping.tiling import Tiling
 from pimsim.network.fabric import CHIP, EJECT, KIND_NAMES, MESH
 
 UNIT_ACTIONS = {
-    "sigmoid": "sigmoid_value", "maxpool": "maxpool_value", "shift_add": "tile_shift_add_value", "vector": "vector_value",
-}  # fmt: skip
+    "sigmoid": "sigmoid_value",
+    "maxpool": "maxpool_value",
+    "shift_add": "tile_shift_add_value",
+    "vector": "vector_value",
+}
 """The action that one value through a digital unit is."""
 
 
@@ -28,9 +31,8 @@ def count_actions(program: Program) -> dict[str, np.ndarray]:
 
 def crossbar_reads(tiling: Tiling, system: System) -> np.ndarray:
     """(crossbars,) reads for one vector: input bits over DAC bits, for each group of active wordlines in use."""
-    ima = system.chip.tile.ima
-    groups = -(-(tiling.row_hi - tiling.row_lo) // ima.crossbar.wordlines)
-    return groups * bit_slices(system)
+    rows: np.ndarray = tiling.row_hi - tiling.row_lo
+    return -(-rows // system.chip.tile.ima.crossbar.wordlines) * bit_slices(system)
 
 
 def bit_slices(system: System) -> int:
@@ -41,7 +43,7 @@ def bit_slices(system: System) -> int:
 def _in_crossbars(program: Program) -> dict[str, np.ndarray]:
     """Reads, and what comes with each: all columns of a crossbar are sampled, converted and added."""
     system, layers = program.system, program.layers
-    reads, drives = np.zeros((2, len(layers)), np.int64)
+    reads, drives = np.zeros(len(layers), np.int64), np.zeros(len(layers), np.int64)
     for i, (layer, node) in enumerate(zip(layers, program.dataflow.nodes, strict=True)):
         if layer.tiling is not None:
             reads[i] = node.windows * int(crossbar_reads(layer.tiling, system).sum())
@@ -118,7 +120,8 @@ def _links_passed(program: Program) -> np.ndarray:
     if program.network == "ideal":
         return trees.links_of_kind
     kinds = program.fabric.link_kinds()[trees.link]
-    return ((kinds[:, None] == np.arange(len(KIND_NAMES))) & (trees.link >= 0)[:, None]).astype(np.int64)
+    passed: np.ndarray = ((kinds[:, None] == np.arange(len(KIND_NAMES))) & (trees.link >= 0)[:, None]).astype(np.int64)
+    return passed
 
 
 def messages_of_trees(program: Program) -> np.ndarray:
@@ -130,7 +133,8 @@ def layers_of_trees(program: Program) -> np.ndarray:
     """(trees,) the layer that sends along each tree."""
     window = np.append(program.message, 0)[program.message_first[:-1]]
     replica = np.searchsorted(program.replicas.window_first, window, side="right") - 1
-    return program.replicas.layer[replica]
+    layer: np.ndarray = program.replicas.layer[replica]
+    return layer
 
 
 def _sums(layer: np.ndarray, values: np.ndarray, program: Program) -> np.ndarray:

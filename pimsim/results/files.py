@@ -79,8 +79,8 @@ def layers_csv(result: Result) -> str:
     """One row a layer; times of the run, energy of one inference, shares averaged over the layer's replicas."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = ["name", "kind", "operation", "windows", "replicas", "crossbars", "imas", "tiles", "cells_used", "weight_bits",
-               "macs"]  # fmt: skip
+    columns = ["name", "kind", "operation", "windows", "replicas", "crossbars", "imas", "tiles", "cells_used",
+               "weight_bits", "macs"]  # fmt: skip
     writer.writerow([*columns, "interval_ns", "image_us", "first_start_us", "last_output_us", "dynamic_energy_uj",
                      *(f"{part}_us" for part in TIME_PARTS)])  # fmt: skip
     for layer, energy in zip(result.layers, result.costs.by_layer_pj, strict=True):
@@ -107,7 +107,8 @@ def _read(kind: Any, value: Any) -> Any:
     """Plain JSON data as the record, tuple or dictionary that the annotation ``kind`` names."""
     if dataclasses.is_dataclass(kind):
         hints = get_type_hints(kind)
-        return kind(**{field.name: _read(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)})
+        given = {field.name: _read(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}
+        return kind(**given)  # type: ignore[operator]
     if get_origin(kind) is tuple:
         return tuple(_read(get_args(kind)[0], item) for item in value)
     return value

@@ -40,7 +40,7 @@ class Window:
 
 
 @contextmanager
-def open_trace(path: str | Path, window: Window = Window()) -> Iterator[TraceFile]:  # noqa: B008  (frozen)
+def open_trace(path: str | Path, window: Window = Window()) -> Iterator[TraceFile]:
     """A trace that is complete at the end of the block; ``.gz`` at the end of the name compresses it.
 
     Raises:
@@ -64,9 +64,12 @@ def _text(path: Path, compressed: bool) -> Iterator[TextIO]:
             yield file
         return
     # no name and no date in the header: equal runs give equal bytes
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed:
-        with io.TextIOWrapper(packed, "ascii") as file:
-            yield file
+    with (
+        path.open("wb") as raw,
+        gzip.GzipFile("", "wb", 6, raw, mtime=0) as packed,
+        io.TextIOWrapper(packed, "ascii") as file,
+    ):
+        yield file
 
 
 def parse_tiles(text: str) -> tuple[int, ...]:
@@ -78,7 +81,8 @@ def parse_tiles(text: str) -> tuple[int, ...]:
     tiles: list[int] = []
     for part in text.split(","):
         first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or int(last or first) - int(first) not in range(10**6):
+        numbers = first.isdecimal() and (last.isdecimal() or not dash)
+        if not numbers or int(last or first) - int(first) not in range(10**6):
             raise InputError(f"{part.strip()!r} is no tile and no range of tiles", allowed="such as 0,1,5-9")
         tiles.extend(range(int(first), int(last or first) + 1))
     return tuple(dict.fromkeys(tiles))
@@ -114,8 +118,8 @@ class TraceFile:
         """Write those of the records that lie in the window."""
         records = self._chosen(records)
         trees = self._tree_of_edge[np.where(records[:, 0] == HOP, records[:, 2], 0)].tolist()
-        lines = [self._line(*record, tree) for record, tree in zip(records.tolist(), trees, strict=True)]
-        self._file.write("".join(lines))
+        rows = zip(records.tolist(), trees, strict=True)
+        self._file.write("".join([self._line(record, tree) for record, tree in rows]))
 
     def end(self) -> None:
         """Close the list of events."""
@@ -131,8 +135,9 @@ class TraceFile:
             keep &= np.isin(tile, np.array(self._window.tiles)) & ((kind != HOP) | (place < 2 * n))
         return records[keep]
 
-    def _line(self, kind: int, place: int, what: int, image: int, start: int, end: int, tree: int) -> str:
+    def _line(self, record: list[int], tree: int) -> str:
         """One complete event, after the names of its tracks where they are new."""
+        kind, place, what, image, start, end = record
         if kind == HOP:
             process, row, layer = self._process_of_link(place), place, self._layer_of_tree[tree]
         else:

@@ -6,18 +6,18 @@ import numpy as np
 
 from pimsim.config.records import System
 from pimsim.mapping.program import UNITS, Program
+from pimsim.mapping.timing import Timing
 from pimsim.results.counting import crossbar_reads
 from pimsim.results.record import LayerResult, Resource, TileMap, Times, Usage
-from pimsim.results.time_split import RunTiming
 from pimsim.units import ns_to_ps
 
 _NAMES = {"edram": "eDRAM", "host": "host link", "dram": "DRAM", "maxpool": "max-pool unit", "sigmoid": "sigmoid unit",
           "shift_add": "shift-and-add", "vector": "vector unit"}  # fmt: skip
-_REASONS = {"input": "inputs", "edram": "eDRAM", "bus": "the bus", "network": "the network", "space": "back-pressure",
-            "fill": "the pipeline to fill", "drain": "the pipeline to drain"}  # fmt: skip
+_REASONS = {"input": "inputs", "edram": "eDRAM", "bus": "the bus", "network": "the network",
+            "space": "places downstream"}  # fmt: skip
 
 
-def measure_usage(program: Program, timing: RunTiming, batch: int, run_ps: int) -> tuple[Usage, TileMap]:
+def measure_usage(program: Program, timing: Timing, batch: int, run_ps: int) -> tuple[Usage, TileMap]:
     """How much of the system is used, in space and in time, as a whole and by tile."""
     fabric, slices, tile = program.fabric, program.slices, program.system.chip.tile
     read_ps = ns_to_ps(tile.ima.crossbar.read_ns)
@@ -61,15 +61,17 @@ def _reads_of_slices(program: Program) -> np.ndarray:
     before = np.cumsum(slices.crossbars) - slices.crossbars
     start = before - before[np.minimum(replicas.slice_first[:-1], before.size - 1)][slices.replica]
     layer = replicas.layer[slices.replica]
+    windows: np.ndarray = np.diff(replicas.window_first)[slices.replica]
     for i, mapped in enumerate(program.layers):
         if mapped.tiling is not None:
             so_far = np.concatenate([[0], np.cumsum(crossbar_reads(mapped.tiling, program.system))])
             own = layer == i
             reads[own] = so_far[start[own] + slices.crossbars[own]] - so_far[start[own]]
-    return reads * np.diff(replicas.window_first)[slices.replica]
+    reads *= windows
+    return reads
 
 
-def _chips_used(program: Program, timing: RunTiming, tiles: np.ndarray) -> int:
+def _chips_used(program: Program, timing: Timing, tiles: np.ndarray) -> int:
     """Chips that hold something, or that pass something on."""
     fabric = program.fabric
     first = fabric.n_links - 4 * fabric.chips
@@ -78,7 +80,7 @@ def _chips_used(program: Program, timing: RunTiming, tiles: np.ndarray) -> int:
 
 
 def busiest_resources(
-    program: Program, timing: RunTiming, layers: tuple[LayerResult, ...], times: Times, batch: int
+    program: Program, timing: Timing, layers: tuple[LayerResult, ...], times: Times, batch: int
 ) -> tuple[Resource, ...]:
     """The busiest layer and the busiest port of every kind, busiest first."""
     found = []
@@ -126,19 +128,17 @@ def name_bottleneck(resources: tuple[Resource, ...], layers: tuple[LayerResult, 
     named = f"{_described(top)} busy {share:.0%} of {of}"
     if share >= 0.5:
         return named
-    paced = next((layer for layer in layers if layer.name == _slowest(resources)), None)
-    why = _main_loss(paced) if paced else ""
-    return f"latency: nothing is busy half of {of}; nearest is {named}{why}"
-
-
-def _slowest(resources: tuple[Resource, ...]) -> str:
-    return next((each.place for each in resources if each.kind == "layer"), "")
+    in_crossbars = [layer for layer in layers if layer.kind == "mvm"]
+    why = _main_loss(max(in_crossbars, key=lambda layer: layer.image_ps)) if in_crossbars else ""
+    return f"latency: nothing is busy half of {of}; nearest: {named}{why}"
 
 
 def _main_loss(layer: LayerResult) -> str:
     lost = {part: time for part, time in layer.time_ps.items() if part in _REASONS}
     part = max(lost, key=lambda name: lost[name])
-    return f"; {layer.name} waits mostly for {_REASONS[part]} ({layer.share(part):.0%} of the run)"
+    if layer.share(part) < 0.05:
+        return ""
+    return f"; the replicas of {layer.name} wait mostly for {_REASONS[part]} ({layer.share(part):.0%} of the run)"
 
 
 def _described(resource: Resource) -> str:
@@ -148,4 +148,5 @@ def _described(resource: Resource) -> str:
         return "the host link is"
     if resource.kind in UNITS or resource.kind in _NAMES:
         return f"{_NAMES[resource.kind]} of {resource.place} is"
-    return f"{resource.kind} {resource.place} is" if resource.kind == "link" else f"{resource.kind} of {resource.place} is"
+    of = " " if resource.kind == "link" else " of "
+    return f"{resource.kind}{of}{resource.place} is"

@@ -9,10 +9,10 @@ from pimsim.errors import InputError, did_you_mean
 from pimsim.workload.records import Workload
 from pimsim.workload.yaml_format import read_workload
 
-#: beside the package in a source checkout, inside it where it was installed
+#: in the package (a link in a checkout), or beside it where links are not supported
 FOLDERS = (
-    Path(__file__).resolve().parents[2] / "workloads",
     Path(__file__).resolve().parents[1] / "data" / "workloads",
+    Path(__file__).resolve().parents[2] / "workloads",
 )
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from hypothesis import assume, reject
 from hypothesis import strategies as st
 
 from pimsim.config.loading import load_system, resolved
 from pimsim.config.records import System
+from pimsim.errors import InputError
+from pimsim.mapping.compile import map_network
+from pimsim.mapping.program import Program
 from pimsim.workload.dataflow import Dataflow
 from tests.networks import Network
 
@@ -157,3 +162,31 @@ def _mappings(draw: st.DrawFn, dataflow: Dataflow) -> dict[str, Any]:
         "crossbar_order": draw(st.sampled_from(("columns", "rows"))),
         "spill": draw(st.sampled_from(("error", "dram"))),
     }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """One random run."""
+
+    dataflow: Dataflow
+    system: System
+    network: str
+    batch: int
+
+    def program(self) -> Program:
+        """The mapping of the case; a case that does not fit its system is not counted as an example."""
+        try:
+            program = map_network(self.dataflow, self.system, self.network)
+        except InputError:
+            reject()
+        assume(program.windows.position.size * self.batch <= 1500)  # what SimPy does in a second
+        return program
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """A random network on a random system."""
+    dataflow = draw(networks())
+    return Case(
+        dataflow, draw(systems(dataflow)), draw(st.sampled_from(("packet", "packet", "ideal"))), draw(st.integers(1, 4))
+    )

@@ -45,8 +45,8 @@ def _by_component(axes: Axes, result: Result, components: list[str], colours: di
     for row, name in enumerate(components):
         energy = _total(result, name)
         share = energy / costs.energy_pj if costs.energy_pj else 0.0
-        axes.annotate(f"{_readable(energy)}  {_percent(share)}", (energy / size, row), (4, 0), textcoords="offset points",
-                      va="center", fontsize=8)  # fmt: skip
+        text = f"{_readable(energy)}  {_percent(share)}"
+        axes.annotate(text, (energy / size, row), (4, 0), textcoords="offset points", va="center", fontsize=8)
     layer_axis(axes, [component_label(name) for name in components])
     axes.margins(x=0.16)
     axes.set_xlim(left=0)

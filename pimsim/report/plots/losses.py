@@ -24,12 +24,14 @@ def draw(result: Result) -> Figure:
     left = [0.0] * len(names)
     for group, parts in TIME_GROUPS.items():
         shares = [100 * layer.share(*parts) for layer in result.layers]
-        axes.barh(range(len(names)), shares, 0.8, left, color=COLOURS[group], linewidth=0, label=WORDS.get(group, group))
+        label = WORDS.get(group, group)
+        axes.barh(range(len(names)), shares, 0.8, left, color=COLOURS[group], linewidth=0, label=label)
         left = [base + share for base, share in zip(left, shares, strict=True)]
     layer_axis(axes, names)
     axes.set_xlim(0, 100)
     size, unit = time_unit(result.times.run_ps)
-    axis_on_top(axes, f"share of the run of {result.times.run_ps / size:.4g} {unit} [%], average over the layer's replicas")
+    run = f"{result.times.run_ps / size:.4g} {unit}"
+    axis_on_top(axes, f"share of the run of {run} [%], average over the layer's replicas")
     axes.set_title(f"{title(result)}: where time goes", pad=22)
     axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1))
     return figure

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -26,7 +26,7 @@ _ENERGY_UNITS = ((1e12, "J"), (1e9, "mJ"), (1e6, "uJ"), (1e3, "nJ"), (1.0, "pJ")
 @contextmanager
 def in_style() -> Iterator[None]:
     """The settings that all plots are drawn and saved under."""
-    settings = {
+    settings: dict[Any, Any] = {
         "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left",
         "axes.spines.top": False, "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": False,
         "legend.frameon": False, "figure.dpi": 100, "savefig.dpi": 150, "svg.hashsalt": "pimsim",

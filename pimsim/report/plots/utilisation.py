@@ -7,6 +7,7 @@ import math
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
 from matplotlib.collections import PatchCollection
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
@@ -25,9 +26,10 @@ def draw(result: Result) -> Figure:
     tiles = result.tiles
     x, y = _places(tiles)
     width, height = float(x.max()) + 1, float(y.max()) + 1
-    inches = min(13.0, max(5.0, 0.17 * width))
-    figure = Figure(figsize=(inches, max(2.5, inches * height / width) + 0.6))
-    axes = figure.subplots()
+    across = min(13.0, max(3.6, 0.17 * width))
+    down = (across * (height + 2) / (width + 0.9)) + 0.1
+    figure = Figure(figsize=(across, down))  # the title and the scale are beside it: saving makes room for them
+    axes = figure.add_axes((0, 0, 1, 1))
     used, share = np.array(tiles.crossbars_used), 100 * np.array(tiles.busy_share)
     scale = Normalize(0, max(float(share.max(initial=0.0)), 1e-9))
     squares = [Rectangle((left, top), 0.92, 0.92) for left, top in zip(x, y, strict=True)]
@@ -41,11 +43,10 @@ def draw(result: Result) -> Figure:
     axes.set_aspect("equal")
     axes.axis("off")
     mean = 100 * result.usage.crossbar_busy_share
-    axes.set_title(f"{title(result)}: temporal utilisation of tiles, mean {mean:.3g} %", pad=12)
-    from matplotlib.cm import ScalarMappable
-
-    bar = figure.colorbar(ScalarMappable(scale, "viridis"), ax=axes, fraction=0.03, pad=0.02, aspect=30)
-    bar.set_label("share of the run in which the tile's crossbars in use read [%]")
+    axes.set_title(f"{title(result)}\nTemporal utilisation of tiles, mean {mean:.3g} %")
+    beside = figure.add_axes((1 + 0.15 / across, 0.05, 0.16 / across, 0.85))
+    bar = figure.colorbar(ScalarMappable(scale, "viridis"), cax=beside)
+    bar.set_label("crossbars in use: share of the run\nin which they read [%]")
     handles = [
         Patch(facecolor=LIGHT, edgecolor=GREY, hatch="////", label="not used"),
         Patch(facecolor=_DIGITAL, edgecolor=GREY, label="digital operations only"),

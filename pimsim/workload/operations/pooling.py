@@ -42,6 +42,9 @@ def lower_pool(low: Lowering, operation: Operation) -> None:
     source, output = operation.inputs[0], operation.outputs[0]
     shape, kernel = low.shape(source), [int(size) for size in operation.attributes["kernel_shape"]]
     dimensions = sliding(shape, kernel, operation.attributes)
+    if shape[0] == 1 and all(each.kernel >= each.of and each.dilation == 1 and each.out == 1 for each in dimensions):
+        lower_global(low, operation)  # one window over everything: positions need not be kept for it
+        return
     view = low.arranged(source, frozenset({1}), spatial_grid(shape))
     rows, cols = grid_spans(shape[0], [each.span for each in dimensions], shape[2:])
     actions = {UNITS[operation.type]: math.prod(kernel) * shape[1]}

@@ -1,0 +1,43 @@
+"""What a run of a Program yields: when everything happened, and why time was lost.
+
+The compiled engine and the SimPy reference both deliver it, number for number; results are made of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+LOSSES = ("fill", "input", "network", "space", "edram", "bus")
+"""What windows waited for: the first inputs (pipeline fill); inputs that were not produced yet; inputs on their
+way; places for the output (back-pressure); the eDRAM or DRAM port; the bus."""
+
+
+class Standstill(Exception):
+    """Nothing can move any more though windows are left; the message names the cycle of waiting."""
+
+
+@dataclass(frozen=True)
+class PortCounts:
+    """What one kind of port did; (n,) int64 arrays, one entry for each port."""
+
+    busy_ps: np.ndarray
+    wait_ps: np.ndarray
+    count: np.ndarray
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Times of one run; int64, [ps]."""
+
+    image_done_ps: np.ndarray  #: (batch,)
+    layer_first_ps: np.ndarray  #: (batch, layers) first window starts
+    layer_last_ps: np.ndarray  #: (batch, layers) last output leaves
+    lost_ps: dict[str, np.ndarray]  #: reason, one of LOSSES -> (V,)
+    interval_ps: np.ndarray  #: (V,)
+    last_start_ps: np.ndarray  #: (V,)
+    ports: dict[str, PortCounts]  #: host, edram, bus, sigmoid, maxpool, shift_add, vector, dram, link
+    window_start_ps: np.ndarray  #: (batch, W), empty unless logged
+    window_sent_ps: np.ndarray  #: (batch, W), empty unless logged
+    events: int
