@@ -5,6 +5,7 @@ Whatever takes long to import is imported by the command that needs it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
@@ -31,18 +32,24 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and not
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit code: 0, 1 (the simulation cannot go on), 2 (bad input), 130 (Ctrl-C)."""
     try:
-        return int(cli.main(arguments, "pimsim", standalone_mode=False) or 0)
+        code = int(cli.main(arguments, "pimsim", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
     except InputError as error:
         return _fail(str(error), 2)
     except click.UsageError as error:
         return _fail(f"{error.format_message()} ({_help_of(error)} says more)", 2)
-    except OverflowError as error:
+    except (click.ClickException, OverflowError) as error:
         return _fail(str(error), 1)
+    except MemoryError:
+        return _fail("there is not enough memory for this run", 1)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nobody reads: nothing to say
-        return 1
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
+        return 1 if error.errno == errno.EPIPE else _fail(f"the output cannot be written: {error.strerror}", 2)
 
 
 def _fail(line: str, code: int) -> int:
@@ -118,7 +125,7 @@ def _simulate(workload: str, system: str, **options: Any) -> Result:
     try:
         return simulate(workload, system, **options)
     except Standstill as error:
-        raise SystemExit(_fail(str(error), 1)) from None
+        raise click.ClickException(str(error)) from None
 
 
 def _print_result(result: Result, as_json: bool, quiet: bool) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, REPLICA, SLICE
 from pimsim.arch.noc.packet import launch
-from pimsim.arch.slots import slot_after, stage_end
+from pimsim.arch.slots import slot_after, stage_end, stage_length
 from pimsim.engine.events import schedule
 from pimsim.engine.ports import FIELDS, available, occupy, serve
 from pimsim.engine.registry import behaviour, event
@@ -107,7 +107,11 @@ def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
 
 @behaviour
 def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
-    """Stage 1 in every slice: eDRAM and bus together; the latest start [ps]."""
+    """Stage 1 in every slice: eDRAM and bus together; when the last of them begins [ps].
+
+    A transfer may share a slot with others, or slip: what counts as its beginning, for this window and for
+    the interval to the next, is the beginning of the stage that ends where it ends.
+    """
     r = REPLICA * v
     compute = M[at.rep_compute_ps + r]
     image = M[at.rep_image + r]
@@ -123,8 +127,7 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         hold_bus = M[at.sl_bus_ps + q]
         hold = max(hold_edram, hold_bus)
         start = max(now, available(M, edram), available(M, bus))
-        if start > latest:
-            for_bus = available(M, bus) == start
+        bus_is_late = available(M, bus) == start
         hold_dram = M[at.sl_dram_ps + q]
         if hold_dram > 0:
             dram = at.dram + FIELDS * M[at.sl_chip + q]
@@ -140,7 +143,10 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
             tracing.record(M, at, tracing.COMPUTE, tile, v, image, end, end + compute)
         else:
             schedule(M, at, H, end, at.begin_activate + v)
-        latest = max(latest, start)
+        begin = end - stage_length(at.slot_ps, hold, at.input_latency_ps)
+        if begin > latest:
+            latest = begin
+            for_bus = bus_is_late
         taken = max(taken, end)
     schedule(M, at, H, taken, at.begin_free + v)
     if M[at.rep_last_start + r] >= 0:

@@ -21,9 +21,15 @@ def slot_after(slot_ps, time):  # type: ignore[no-untyped-def]
 def stage_end(slot_ps, start, occupied, latency):  # type: ignore[no-untyped-def]
     """When a stage's result is taken over: it began at ``start`` and held its resource for ``occupied`` [ps].
 
-    The stage takes at least ``latency``, counted from the slot in which it began.
+    The stage takes at least ``latency``, counted from the slot in which it began, in whole slots.
     """
     if slot_ps == 1:
         return start + max(occupied, latency)
     begun = start // slot_ps * slot_ps
-    return max(slot_after(slot_ps, start + occupied), begun + latency)
+    return max(slot_after(slot_ps, start + occupied), begun + slot_after(slot_ps, latency))
+
+
+@behaviour
+def stage_length(slot_ps, occupied, latency):  # type: ignore[no-untyped-def]
+    """How long a stage takes that begins on a slot boundary with its resource free [ps]."""
+    return slot_after(slot_ps, max(occupied, latency))
