@@ -45,6 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("there is not enough memory for this run", 1)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
+    except SystemError as error:  # what Ctrl-C becomes when it arrives as compiled code returns
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        return _fail("interrupted", 130)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
             raise

@@ -319,7 +319,7 @@ class Mapping(Spec):
     layer_replication: dict[str, Count] = Field(default_factory=dict)  #: exceptions by layer
     windows: Literal["strips", "interleaved"] = "strips"  #: which replica takes which window
     crossbar_order: Literal["columns", "rows"] = "columns"  #: what stays together when a layer spans tiles
-    placement: Literal["snake"] = "snake"  #: where on the mesh the tiles of a layer lie
+    placement: Literal["snake", "bands"] = "snake"  #: where on the mesh the tiles of a layer lie
     spill: Literal["error", "dram"] = "error"  #: what happens where eDRAM is too small
 
 

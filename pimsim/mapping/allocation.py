@@ -10,6 +10,7 @@ import numpy as np
 
 from pimsim.config.records import System, Tile
 from pimsim.mapping.packing import pieces
+from pimsim.mapping.placement import Turns
 from pimsim.mapping.program import UNITS
 from pimsim.mapping.tiling import Slice, Tiling, cut_slice
 from pimsim.technology.components import vector_ns
@@ -29,26 +30,28 @@ class NoRoom(Exception):
 
 
 def place_matrices(
-    dataflow: Dataflow, tilings: dict[int, Tiling], least: list[list[np.ndarray]], order: np.ndarray, system: System,
+    dataflow: Dataflow, tilings: dict[int, Tiling], least: list[list[np.ndarray]], turns: Turns, system: System,
     watch_edram: bool = True,
 ) -> list[list[list[PlacedSlice]]]:  # fmt: skip
     """For each node and replica: its slices.  Empty for nodes without a matrix.
 
+    ``turns``: replicas and tiles in the order of placement (see :mod:`pimsim.mapping.placement`).
     ``least[node][edge]`` (replicas,): places that each replica's buffer must have.  A replica goes to the
     present tile if IMAs and eDRAM are left, else to the next.  Raises NoRoom when the tiles are used up;
     without ``watch_edram`` only IMAs count.
     """
+    replicas, order = turns
     packer = _Packer(order, system, watch_edram)
     placed: list[list[list[PlacedSlice]]] = [[] for _ in dataflow.nodes]
-    for i, tiling in tilings.items():
-        cutter = _Cutter(dataflow.nodes[i], tiling)
-        for v in range(least[i][0].size):
-            places = [int(needed[v]) for needed in least[i]]
-            pieces_at = cutter.cut(packer.pieces(tiling.imas), places)
-            if packer.lacks_edram(pieces_at):
-                pieces_at = cutter.cut(packer.pieces(tiling.imas, fresh=True), places)
-            packer.take(pieces_at)
-            placed[i].append([PlacedSlice(int(order[at]), part) for at, part, _ in pieces_at])
+    cutters = {i: _Cutter(dataflow.nodes[i], tiling) for i, tiling in tilings.items()}
+    for i, v in replicas:
+        places = [int(needed[v]) for needed in least[i]]
+        imas = tilings[i].imas
+        pieces_at = cutters[i].cut(packer.pieces(imas), places)
+        if packer.lacks_edram(pieces_at):
+            pieces_at = cutters[i].cut(packer.pieces(imas, fresh=True), places)
+        packer.take(pieces_at)
+        placed[i].append([PlacedSlice(int(order[at]), part) for at, part, _ in pieces_at])
     return placed
 
 

@@ -19,7 +19,7 @@ from pimsim.mapping.allocation import (
 from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, share_edram
 from pimsim.mapping.delivery import BufferTiles, Senders, plan_deliveries, sort_entries
 from pimsim.mapping.joins import join_reach
-from pimsim.mapping.placement.snake import snake
+from pimsim.mapping.placement import STRATEGIES
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
@@ -68,13 +68,15 @@ class _Mapper:
         """Everything that follows from the number of copies."""
         self.replication, system = replication, self.system
         self.fabric: Fabric = build_fabric(system, replication.chips)
-        self.order = snake(self.fabric)
         self.copies = [
             replication.copies[i]
             if node.kind == "mvm"
             else digital_copies(node, system, replication.interval_windows)
             for i, node in enumerate(self.nodes)
         ]
+        matrices = {i: self.copies[i] for i in self.tilings}
+        self.turns = STRATEGIES[system.mapping.placement](matrices, self.fabric)
+        self.order = self.turns[1]
         policy = system.mapping.windows
         self.dealt = [
             deal_windows(node.grid, copies, policy) for node, copies in zip(self.nodes, self.copies, strict=True)
@@ -98,7 +100,7 @@ class _Mapper:
 
     def _place_matrices(self, watch_edram: bool) -> list[list[list[PlacedSlice]]]:
         least = [[need.least for need in needs] for needs in self.needs]
-        return place_matrices(self.dataflow, self.tilings, least, self.order, self.system, watch_edram)
+        return place_matrices(self.dataflow, self.tilings, least, self.turns, self.system, watch_edram)
 
     def program(self) -> Program:
         """What follows once the matrices have their tiles."""

@@ -16,37 +16,39 @@ from numba import njit
 from pimsim.workload.dataflow import Edge
 
 
-def block_length(grid: tuple[int, int], replicas: int, policy: str) -> int:
-    """Consecutive windows that go to one replica before the next takes over.
+TOLERATED_IMBALANCE = 0.05  #: of the busiest replica, for bands that share more inputs
+WIDE = 7  #: columns: n windows of a 3x3 kernel share n + 2 columns, so narrow bands crowd the network with copies
 
-    ``interleaved``: one.  ``strips``: blocks that keep a replica within a band of columns, so that
-    neighbouring windows share their inputs: of all lengths with the best balance, the one with the
-    fewest rows of windows in work at once, and of those the longest.
+
+def columns_of_bands(grid: tuple[int, int], replicas: int, policy: str) -> np.ndarray:
+    """(bands + 1,) first column of each band into which the rows of windows are cut.
+
+    The bands of all rows, one after another, are dealt to the replicas in turn.  Rows are cut alike, so that
+    whatever lies one below the other is in work at the same time: with other cuts a replica would wait for
+    nearly all windows of its neighbour.  ``interleaved``: bands of one column.  ``strips``: as wide as balance
+    allows, with as few rows as possible in work at once.
     """
     rows, columns = grid
-    windows = rows * columns
-    if replicas == 1:
-        return windows
     if policy == "interleaved":
-        return 1
-    shortest = min(7, columns)  # n windows of a 3x3 kernel share n + 2 columns: below 7, copies crowd the network
-    best, best_cost = 1, (windows, windows, 0)
-    for length in range(1, max(columns, windows // replicas) + 1):
-        if length * (replicas - 1) >= windows:  # the last replica would have none
-            break
-        whole, rest = divmod(windows, length * replicas)
-        most = whole * length + min(length, rest)
-        rows_at_once = -(-length * replicas // columns) if length >= shortest else windows
-        cost = (most, rows_at_once, -length)
-        if cost < best_cost:
-            best, best_cost = length, cost
-    return best
+        return np.arange(columns + 1)
+    fair = rows * columns / replicas
+
+    def cost(bands: int) -> tuple[float, bool, int, int]:
+        widest = -(-columns // bands)
+        busiest = -(-bands * rows // replicas) * widest
+        too_narrow = columns / bands < min(WIDE, columns)
+        return max(busiest, fair * (1 + TOLERATED_IMBALANCE)), too_narrow, -(-replicas // bands), bands
+
+    bands = min((n for n in range(1, columns + 1) if n * rows >= replicas), key=cost)
+    return np.arange(bands + 1) * columns // bands
 
 
 def deal_windows(grid: tuple[int, int], replicas: int, policy: str) -> tuple[np.ndarray, np.ndarray]:
     """(replicas + 1,) first window of each replica, and (windows,) the windows, replica after replica."""
-    windows = np.arange(grid[0] * grid[1])
-    owner = (windows // block_length(grid, replicas, policy)) % replicas
+    rows, columns = grid
+    cuts = columns_of_bands(grid, replicas, policy)
+    band = np.repeat(np.arange(cuts.size - 1), np.diff(cuts))
+    owner = ((np.arange(rows)[:, None] * (cuts.size - 1) + band) % replicas).ravel()
     order = np.argsort(owner, kind="stable")
     first = np.zeros(replicas + 1, dtype=np.int64)
     np.cumsum(np.bincount(owner, minlength=replicas), out=first[1:])

@@ -5,7 +5,6 @@ work, a window in a slice, a branch of a packet).  It shares no timing code with
 tests hold the two equal to the last picosecond.
 """
 
-from pimsim.reference.run import Standstill, run_simpy
-from pimsim.reference.timing import PortCounts, Timing
+from pimsim.reference.run import run_simpy
 
-__all__ = ["PortCounts", "Standstill", "Timing", "run_simpy"]
+__all__ = ["run_simpy"]

@@ -25,10 +25,14 @@ class Slots:
         return -(-time // self.slot) * self.slot
 
     def stage_end(self, start: int, occupied: int, latency: int) -> int:
-        """When the result of a stage is taken over."""
+        """When the result of a stage is taken over; the latency counts from the slot in which it begins."""
         if self.dynamic:
             return start + max(occupied, latency)
-        return max(self.after(start + occupied), start // self.slot * self.slot + latency)
+        return max(self.after(start + occupied), start // self.slot * self.slot + self.after(latency))
+
+    def stage_length(self, occupied: int, latency: int) -> int:
+        """From begin to end of a stage that begins on a slot and finds its resources free."""
+        return self.after(max(occupied, latency))
 
 
 class Durations:

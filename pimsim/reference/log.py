@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimsim.mapping.program import Program
-
-REASONS = ("fill", "input", "network", "space", "edram", "bus")  #: what a window may have waited for
+from pimsim.mapping.timing import LOSSES
 
 
 class Log:
@@ -18,7 +17,7 @@ class Log:
         self.window_sent = np.zeros_like(self.window_start)
         self.image_done = np.zeros(batch, dtype=np.int64)
         self.last_start = np.full(replicas, -1, dtype=np.int64)
-        self.lost = {reason: np.zeros(replicas, dtype=np.int64) for reason in REASONS}
+        self.lost = {reason: np.zeros(replicas, dtype=np.int64) for reason in LOSSES}
         self.windows_sent = 0
 
     def wait(self, replica: int, due: int, asked: int, issued: int, transit: int) -> None:
@@ -34,7 +33,7 @@ class Log:
         self.lost["space"][replica] += issued - asked
 
     def start(self, image: int, window: int, replica: int, issued: int, now: int, port: str) -> None:
-        """A window starts; ``port``, edram or bus, is what it waited for since it was issued."""
+        """A window starts at ``now``; ``port``, edram or bus, is what it waited for since it was issued."""
         if self.last_start[replica] < 0:
             self.lost["fill"][replica] = now
         else:

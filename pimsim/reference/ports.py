@@ -9,7 +9,7 @@ import simpy
 from simpy.resources.resource import Request
 
 from pimsim.mapping.program import UNITS, Program
-from pimsim.reference.timing import PortCounts
+from pimsim.mapping.timing import PortCounts
 
 
 class Port:

@@ -109,18 +109,20 @@ class TileReplica(Replica):
         issued = self.env.now
         reads = [self.env.process(self._read(s)) for s in self.slices]
         values = yield self.env.all_of(reads)
-        starts, ends, ports = zip(*values.values(), strict=True)
-        latest = max(starts)
-        port = ports[starts.index(latest)]
-        self.world.log.start(image, window, self.index, issued, latest, port)
+        begins, ends, ports = zip(*values.values(), strict=True)
+        start = max(issued, *begins)
+        port = ports[begins.index(max(begins))]
+        self.world.log.start(image, window, self.index, issued, start, port)
         self.env.process(self._free(image, window, max(ends)))
         self._compute(image, window, dict(zip(self.slices, ends, strict=True)))
-        return latest
+        return start
 
     def _read(self, s: int) -> Generator:
         """Process, ends at the start of the reading: eDRAM, bus and DRAM together.
 
-        Value: the start, the time when all is read, and which of eDRAM and bus was waited for longer.
+        Value: when the stage begins, when all is read, and which of eDRAM (or DRAM) and bus was waited for
+        longer.  A transfer may share its slot with others: what counts as the begin is that of a stage with the
+        same end which had found everything free.
         """
         world = self.world
         durations, ports, slices = world.durations, world.ports, world.program.slices
@@ -129,8 +131,10 @@ class TileReplica(Replica):
         if spilled > 0:
             jobs.append((world.dram_of(tile), durations.dram(spilled)))
         free = yield from serve(self.env, *jobs)
-        end = world.slots.stage_end(self.env.now, max(hold for _, hold in jobs), world.latency["input_read"])
-        return self.env.now, end, "bus" if free[1] >= free[0] else "edram"
+        longest, latency = max(hold for _, hold in jobs), world.latency["input_read"]
+        end = world.slots.stage_end(self.env.now, longest, latency)
+        begin = end - world.slots.stage_length(longest, latency)
+        return begin, end, "bus" if free[1] == max(free) else "edram"
 
     def _free(self, image: int, window: int, at: int) -> Generator:
         """Process: what this window was the last to read makes place."""
@@ -156,19 +160,24 @@ class TileReplica(Replica):
 
 
 class DigitalReplica(TileReplica):
-    """A digital operation: what has been read goes straight into the digital units."""
+    """A digital operation in one tile: what has been read goes straight into the digital units."""
 
     def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
         (end,) = ends.values()
         self.env.process(self._activate(image, window, end))
 
 
-class MatrixReplica(TileReplica):
-    """A matrix in crossbars: vectors, partial results, and their sum at the home tile."""
+class GatheringReplica(TileReplica):
+    """Slices whose results come together at the home tile.
+
+    A matrix in crossbars, each slice with its share of the sums; or a digital operation whose inputs lie in
+    several tiles, which takes no time in crossbars.
+    """
 
     def __init__(self, world: World, replica: int) -> None:
         super().__init__(world, replica)
-        _, self.vector_latency = world.durations.vector(self.layer)
+        in_crossbars = world.program.layers[self.layer].tiling is not None
+        self.vector_latency = world.durations.vector(self.layer)[1] if in_crossbars else 0
 
     def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
         parts = [self.env.process(self._deliver_part(s, ends[s])) for s in self.slices]
@@ -202,8 +211,9 @@ class MatrixReplica(TileReplica):
 
 def build_replica(world: World, replica: int) -> Replica:
     """The replica of the kind that the program says."""
-    if world.program.replicas.tile[replica] < 0:
+    replicas = world.program.replicas
+    if replicas.tile[replica] < 0:
         return HostReplica(world, replica)
-    if world.program.layers[int(world.program.replicas.layer[replica])].tiling is None:
-        return DigitalReplica(world, replica)
-    return MatrixReplica(world, replica)
+    in_crossbars = world.program.layers[replicas.layer[replica]].tiling is not None
+    slices = replicas.slice_first[replica + 1] - replicas.slice_first[replica]
+    return GatheringReplica(world, replica) if in_crossbars or slices > 1 else DigitalReplica(world, replica)

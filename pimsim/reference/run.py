@@ -7,15 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from pimsim.mapping.program import Program
+from pimsim.mapping.timing import Standstill, Timing
 from pimsim.reference.replica import Replica, build_replica
-from pimsim.reference.timing import Timing
 from pimsim.reference.world import World
 
 PROGRESS_WINDOWS = 256  #: progress is told after so many windows
-
-
-class Standstill(Exception):
-    """Nothing can move any more though windows are left; the message says who waits for what."""
 
 
 def run_simpy(

@@ -155,12 +155,12 @@ def _mappings(draw: st.DrawFn, dataflow: Dataflow) -> dict[str, Any]:
     matrices = [node for node in dataflow.nodes if node.kind == "mvm"]
     stated = {node.name: draw(st.integers(1, 5)) for node in matrices if draw(st.integers(0, 3)) == 0}
     return ISAAC["mapping"] | {
-        "weight_bits": draw(st.sampled_from((4, 8, 16))), "input_bits": draw(st.sampled_from((3, 16, 33, 64))),
+        "weight_bits": draw(st.sampled_from((4, 8, 16))), "input_bits": draw(st.sampled_from((3, 16, 64, 64))),
         "replication": draw(st.sampled_from(("balanced", "none"))),
         "interval_windows": draw(st.sampled_from((None, None, 4, 9))),
         "layer_replication": stated, "windows": draw(st.sampled_from(("strips", "interleaved"))),
         "crossbar_order": draw(st.sampled_from(("columns", "rows"))),
-        "spill": draw(st.sampled_from(("error", "dram"))),
+        "spill": draw(st.sampled_from(("error", "dram", "dram", "dram"))),
     }  # fmt: skip
 
 

@@ -96,36 +96,45 @@ class TestOneLayer:
 
 
 class TestSharedBus:
-    """Two replicas of a layer in one tile, one window each; each reads 60 values over a bus of 100 values a slot.
+    """Two replicas of a layer in one tile, with a bus of 100 values a slot.
+
+    Each reads 60 values:
 
         slot          0    1         2         3                      20   21   22   23
-        bus                00000011  1111
+        bus                0000001111 11
         replica 0     w    rrrrrr....x         x ...                  o    a    w|
-        replica 1     w          rrrrrrxxxx....x         x ...             o    a    w|
+        replica 1     w         (rrrrrrr)......x         x ...             o    a    w|
 
-    Replica 1 begins when the bus is free, 60 ns into slot 1, and ends 20 ns into slot 2: its vector is taken
-    over at slot 3, and everything after that is one slot late.
+    Replica 1 has the bus 60 ns into slot 1 and until 20 ns into slot 2: its vector is taken over at slot 3, and
+    everything after that is one slot late, as if its reading had begun at slot 2.
+
+    Each reads 40 values: both loads fit one slot, are taken over at slot 2, and repeat every 16 slots.
     """
 
-    def run(self, engine):
+    def run(self, engine, values, windows):
         net = Network()
-        net.conv(net.input(1, 2, 60), 4, kernel=1)
+        net.conv(net.input(1, windows, values), 4, kernel=1)
         system = small("chip.tile.imas=2", "chip.tile.bus.wires=16", "mapping.layer_replication.conv1=2")
         program = map_network(net.finish(), system)
         return program, engine(program, 1, log=True)
 
-    def test_the_second_load_waits_and_slips_a_slot(self, engine):
-        program, timing = self.run(engine)
+    def test_a_second_load_that_does_not_fit_slips_a_slot(self, engine):
+        program, timing = self.run(engine, values=60, windows=2)
         assert program.replicas.tile.tolist() == [-1, 0, 0]
-        assert in_slots(timing.window_start_ps, program, "conv1") == [1, 1.6]
+        assert in_slots(timing.window_start_ps, program, "conv1") == [1, 2]
         assert in_slots(timing.window_sent_ps, program, "conv1") == [22, 23]
         assert timing.image_done_ps.tolist() == [24 * SLOT_PS]
 
     def test_the_bus_counts_its_work_and_its_queue(self, engine):
         """Two reads of 60 ns and two transfers of 4 outputs; the second read waits 60 ns."""
-        _, timing = self.run(engine)
+        _, timing = self.run(engine, values=60, windows=2)
         bus = timing.ports["bus"]
         assert (bus.busy_ps[0], bus.wait_ps[0], bus.count[0]) == (128_000, 60_000, 4)
+
+    def test_two_loads_that_fit_share_the_slot(self, engine):
+        program, timing = self.run(engine, values=40, windows=4)
+        assert in_slots(timing.window_start_ps, program, "conv1") == [1, 17, 1, 17]
+        assert in_slots(timing.window_sent_ps, program, "conv1") == [22, 38, 22, 38]
 
 
 class TestPartialSums:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.mapping.joins import join_reach
-from pimsim.mapping.windows import block_length, deal_windows, find_needs, last_needed
+from pimsim.mapping.windows import columns_of_bands, deal_windows, find_needs, last_needed
 from tests.networks import Network
 
 POLICIES = st.sampled_from(["strips", "interleaved"])
@@ -30,16 +30,28 @@ def test_every_window_has_one_replica_and_no_replica_is_idle(rows, columns, repl
     assert sorted(windows) == list(range(rows * columns))
     shares = np.diff(first)
     assert shares.min() >= 1
-    assert shares.max() == -(-rows * columns // replicas)  # as balanced as can be
+    if policy == "interleaved":
+        assert shares.max() == -(-rows * columns // replicas)  # as balanced as can be
     for v in range(replicas):
         assert (np.diff(windows[first[v] : first[v + 1]]) > 0).all()
 
 
-def test_strips_of_vgg_keep_a_replica_in_a_band_of_seven_columns():
-    assert block_length((224, 224), 256, "strips") == 7
-    assert block_length((56, 56), 16, "strips") == 7
-    assert block_length((28, 28), 4, "strips") == 7
-    assert block_length((56, 56), 16, "interleaved") == 1
+def test_strips_of_vgg_are_bands_of_seven_columns_in_perfect_balance():
+    for size, replicas in ((224, 256), (112, 64), (56, 16), (28, 4)):
+        assert set(np.diff(columns_of_bands((size, size), replicas, "strips"))) == {7}
+        first, _ = deal_windows((size, size), replicas, "strips")
+        assert set(np.diff(first)) == {196}
+    assert set(np.diff(columns_of_bands((56, 56), 16, "interleaved"))) == {1}
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(rows=st.integers(1, 60), columns=st.integers(1, 60), replicas=st.integers(1, 80))
+def test_strips_are_balanced_up_to_the_tolerance_or_as_interleaving_would_be(rows, columns, replicas):
+    replicas = min(replicas, rows * columns)
+    first, _ = deal_windows((rows, columns), replicas, "strips")
+    fair = rows * columns / replicas
+    interleaved = -(-rows * columns // replicas)
+    assert np.diff(first).max() <= max(1.05 * fair, interleaved)
 
 
 @settings(max_examples=150, deadline=None, derandomize=True)

@@ -1,4 +1,4 @@
-"""Snake order: neighbours in the order of placement are neighbours on the mesh.
+"""Snake order, layer after layer: neighbours in the order are neighbours on the mesh.
 
 Router rows are walked alternately left to right and right to left, and so are the rows of chips.
 """
@@ -10,8 +10,13 @@ import numpy as np
 from pimsim.network.fabric import Fabric
 
 
-def snake(fabric: Fabric) -> np.ndarray:
-    """(tiles of the system,) int64: the tile that comes k-th."""
+def turns(copies: dict[int, int], fabric: Fabric) -> tuple[list[tuple[int, int]], np.ndarray]:
+    """All replicas of a layer, then those of the next; tiles along the snake."""
+    return [(layer, replica) for layer, n in copies.items() for replica in range(n)], tiles(fabric)
+
+
+def tiles(fabric: Fabric) -> np.ndarray:
+    """(tiles of the system,) int64: the tile that comes k-th along the snake."""
     chips = _walk(fabric.chip_columns or fabric.chips, fabric.chips)
     routers = _walk(fabric.mesh_x, fabric.mesh_x * fabric.mesh_y)
     places = (routers[:, None] * fabric.concentration + np.arange(fabric.concentration)).ravel()
