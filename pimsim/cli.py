@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,8 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and not
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a command; the exit code: 0, 1 (the simulation cannot go on), 2 (bad input), 130 (Ctrl-C)."""
+    if arguments is None:  # the process is ours
+        signal.signal(signal.SIGINT, _leave)
     try:
         code = int(cli.main(arguments, "pimsim", standalone_mode=False) or 0)
         sys.stdout.flush()
@@ -45,15 +48,21 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail("there is not enough memory for this run", 1)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
-    except SystemError as error:  # what Ctrl-C becomes when it arrives as compiled code returns
-        if not isinstance(error.__cause__, KeyboardInterrupt):
-            raise
-        return _fail("interrupted", 130)
     except OSError as error:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EDQUOT):
             raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains once more at its end
         return 1 if error.errno == errno.EPIPE else _fail(f"the output cannot be written: {error.strerror}", 2)
+
+
+def _leave(*_: object) -> None:
+    """Ctrl-C ends the process here: as an exception it would surface anywhere, and compiled code cannot take one."""
+    staging = sys.modules.get("pimsim.results.staging")
+    if staging is not None and not staging.abandon():
+        return  # everything is done but for the renaming
+    visible_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+    os.write(2, f"{visible_cursor}\npimsim: interrupted\n".encode())
+    os._exit(130)
 
 
 def _fail(line: str, code: int) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator
 
 import simpy
+from simpy.events import ProcessGenerator
 
 from pimsim.mapping.program import Program
 
@@ -44,7 +44,7 @@ class Buffer:
         self._freed.succeed()
         self._freed = self.env.event()
 
-    def filled(self, ranks: int) -> Generator[simpy.Event, int, int | None]:
+    def filled(self, ranks: int) -> ProcessGenerator:
         """Wait until all ranks below ``ranks`` have arrived; the transit of the last one, None without a wait."""
         transit = None
         while self.frontier < ranks:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from functools import cache
 from math import ceil
 
 from pimsim.config.records import DigitalUnit
@@ -42,8 +41,6 @@ class Durations:
         self.program, self.system, self.slots = program, program.system, Slots(program)
         self.tile = program.system.chip.tile
         self.bits = program.system.mapping.input_bits
-        self.edram, self.bus, self.dram = cache(self.edram), cache(self.bus), cache(self.dram)  # type: ignore[method-assign]
-        self.hold, self.tail = cache(self.hold), cache(self.tail)  # type: ignore[method-assign]
 
     def stage(self, name: str) -> int:
         """Latency of a stage of the pipeline."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
+
+from simpy.events import ProcessGenerator
 
 from pimsim.mapping.program import Program
 from pimsim.reference.durations import Durations
@@ -29,7 +31,7 @@ class Network:
         for edge in range(self.first[tree], self.first[tree] + self.roots[tree]):
             self.env.process(self._branch(edge, at, self.flits[tree], receive))
 
-    def _branch(self, edge: int, at: int, flits: int, receive: Receiver) -> Generator:
+    def _branch(self, edge: int, at: int, flits: int, receive: Receiver) -> ProcessGenerator:
         """Process: over one edge, and what follows from there."""
         yield self.env.turn(Kind.HOP, edge, at)
         if self.link[edge] < 0:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import simpy
+from simpy.events import ProcessGenerator
 from simpy.resources.resource import Request
 
 from pimsim.mapping.program import UNITS, Program
@@ -20,14 +21,14 @@ class Port:
         self.servers = simpy.Resource(env, servers)
         self.busy_ps, self.wait_ps, self.count = 0, 0, 0
 
-    def hold(self, request: Request, duration: int) -> Generator:
+    def hold(self, request: Request, duration: int) -> ProcessGenerator:
         """Process: keep the server for ``duration`` ps, then let it go."""
         self.busy_ps += duration
         yield self.env.timeout(duration)
         self.servers.release(request)
 
 
-def serve(env: simpy.Environment, *jobs: tuple[Port, int]) -> Generator:
+def serve(env: simpy.Environment, *jobs: tuple[Port, int]) -> ProcessGenerator:
     """Ask several ports at once, and when all are free begin to hold each for its own duration [ps].
 
     Returns at the start of the service, with the time at which each port was free; a port that is free

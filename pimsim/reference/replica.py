@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 import simpy
+from simpy.events import ProcessGenerator
 
 from pimsim.mapping.program import UNITS
 from pimsim.reference.ports import serve
@@ -28,7 +27,7 @@ class Replica:
         self.in_flight = 0  #: windows issued and not yet sent
         self._sent = -1  #: the last window sent, counted over all images
 
-    def work(self, batch: int) -> Generator:
+    def work(self, batch: int) -> ProcessGenerator:
         """Process: issue all windows of all images, one after another."""
         started, due = None, 0
         for image in range(batch):
@@ -47,7 +46,7 @@ class Replica:
     def _grid(self, time: int) -> int:
         return self.world.slots.after(time)
 
-    def _wait_for_inputs(self, image: int, window: int) -> Generator:
+    def _wait_for_inputs(self, image: int, window: int) -> ProcessGenerator:
         """Returns how long the last missing input was under way; 0 where none was missing."""
         last = 0
         for b in self.buffers:
@@ -58,7 +57,7 @@ class Replica:
             last = last if transit is None else transit
         return last
 
-    def _wait_for_places(self, image: int, window: int) -> Generator:
+    def _wait_for_places(self, image: int, window: int) -> ProcessGenerator:
         """All or none: every place where the window's output goes."""
         while (full := self._full_buffer(image, window)) is not None:
             self.waits_for = f"places: buffer {full} of replica {self.world.program.buffers.replica[full]} is full"
@@ -72,7 +71,7 @@ class Replica:
                 return b
         return None
 
-    def _issue(self, image: int, window: int) -> Generator:
+    def _issue(self, image: int, window: int) -> ProcessGenerator:
         """Process, ends at the start of the window; value: the time of the start."""
         raise NotImplementedError
 
@@ -94,7 +93,7 @@ class HostReplica(Replica):
     def _grid(self, time: int) -> int:
         return time
 
-    def _issue(self, image: int, window: int) -> Generator:
+    def _issue(self, image: int, window: int) -> ProcessGenerator:
         yield from serve(self.env, (self.world.ports.host[0], self.pace))
         start = self.env.now
         self.world.log.start(image, window, self.index, start, start, "edram")  # nobody's wait
@@ -105,7 +104,7 @@ class HostReplica(Replica):
 class TileReplica(Replica):
     """In tiles: every slice reads its share of the inputs; the home tile activates and sends."""
 
-    def _issue(self, image: int, window: int) -> Generator:
+    def _issue(self, image: int, window: int) -> ProcessGenerator:
         issued = self.env.now
         reads = [self.env.process(self._read(s)) for s in self.slices]
         values = yield self.env.all_of(reads)
@@ -117,7 +116,7 @@ class TileReplica(Replica):
         self._compute(image, window, dict(zip(self.slices, ends, strict=True)))
         return start
 
-    def _read(self, s: int) -> Generator:
+    def _read(self, s: int) -> ProcessGenerator:
         """Process, ends at the start of the reading: eDRAM, bus and DRAM together.
 
         Value: when the stage begins, when all is read, and which of eDRAM (or DRAM) and bus was waited for
@@ -136,7 +135,7 @@ class TileReplica(Replica):
         begin = end - world.slots.stage_length(longest, latency)
         return begin, end, "bus" if free[1] == max(free) else "edram"
 
-    def _free(self, image: int, window: int, at: int) -> Generator:
+    def _free(self, image: int, window: int, at: int) -> ProcessGenerator:
         """Process: what this window was the last to read makes place."""
         yield self.env.turn(Kind.FREE, self.index, at)
         for b in self.buffers:
@@ -148,7 +147,7 @@ class TileReplica(Replica):
         """What happens to the inputs that each slice has read at ``ends[slice]``."""
         raise NotImplementedError
 
-    def _activate(self, image: int, window: int, at: int) -> Generator:
+    def _activate(self, image: int, window: int, at: int) -> ProcessGenerator:
         """Process: through the digital units of the home tile, all at once, and out."""
         world = self.world
         yield self.env.turn(Kind.ACTIVATE, self.index, at)
@@ -183,12 +182,12 @@ class GatheringReplica(TileReplica):
         parts = [self.env.process(self._deliver_part(s, ends[s])) for s in self.slices]
         self.env.process(self._sum_up(image, window, parts))
 
-    def _sum_up(self, image: int, window: int, parts: list[simpy.Process]) -> Generator:
+    def _sum_up(self, image: int, window: int, parts: list[simpy.Process]) -> ProcessGenerator:
         """Process: when every slice has delivered, the home tile adds and activates."""
         yield self.env.all_of(parts)
         yield from self._activate(image, window, self.world.slots.after(self.env.now))
 
-    def _deliver_part(self, s: int, read_end: int) -> Generator:
+    def _deliver_part(self, s: int, read_end: int) -> ProcessGenerator:
         """Process, ends when the home tile has the slice's results: vector, output transfer, merge, packet."""
         world = self.world
         durations, slots, slices = world.durations, world.slots, world.program.slices

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
 from typing import get_args
 
 import numpy as np
+from simpy.events import ProcessGenerator
 
 from pimsim.config.records import StageName
 from pimsim.mapping.program import Program
@@ -45,7 +45,7 @@ class World:
         buffers, ranks = program.entry_buffer[span].tolist(), program.entry_rank[span].tolist()
         return [(b, image * self.buffers[b].positions + rank) for b, rank in zip(buffers, ranks, strict=True)]
 
-    def store(self, leaf: int, image: int, window: int) -> Generator:
+    def store(self, leaf: int, image: int, window: int) -> ProcessGenerator:
         """Process: the window's output, complete at a leaf, is written and can then be read."""
         leaves = self.program.leaves
         tile, values = int(leaves.tile[leaf]), int(leaves.write_values[leaf])

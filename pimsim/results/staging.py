@@ -11,6 +11,17 @@ from pathlib import Path
 from pimsim.errors import InputError
 
 
+_open: list[Path] = []  # what is being written, and folders made for it, outermost first
+_renaming = False
+
+
+def abandon() -> bool:
+    """Remove everything that is half-written, for a process that ends at once; False: it is being put in place."""
+    if not _renaming:
+        _remove(_open)
+    return not _renaming
+
+
 @contextmanager
 def staged_folder(folder: str | Path) -> Iterator[Path]:
     """A folder to write into, whose files are moved to ``folder`` at the end of the block.
@@ -26,15 +37,14 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
         with _one_line(target):
             if target.exists() and not target.is_dir():
                 raise InputError("cannot be the output folder: it is a file", file=target)
-            made = _make_missing(target.parent)
+            _make_missing(target.parent, made)
             inside = target.is_dir()
-            stage = (target if inside else target.parent) / f".{target.name}.{os.getpid()}.partial"
+            stage = _noted((target if inside else target.parent) / _aside(target), made)
             stage.mkdir()
-            made.append(stage)
             (stage / "probe").write_text("can be written")
             (stage / "probe").unlink()
         yield stage
-        with _one_line(target):
+        with _one_line(target), _uninterrupted():
             if inside:
                 for path in sorted(stage.iterdir()):
                     path.replace(target / path.name)
@@ -42,13 +52,10 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
             else:
                 stage.replace(target)
     except BaseException:
-        for path in reversed(made):
-            if path.name.endswith(".partial"):
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                with suppress(OSError):  # somebody else may have put something there
-                    path.rmdir()
+        _remove(made)
         raise
+    finally:
+        _forget(made)
 
 
 @contextmanager
@@ -61,13 +68,17 @@ def staged_file(path: str | Path) -> Iterator[Path]:
     if target.exists() and not target.is_file():
         yield target
         return
-    stage = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    made: list[Path] = []
+    stage = _noted(target.with_name(_aside(target)), made)
     try:
         yield stage
-        stage.replace(target)
+        with _uninterrupted():
+            stage.replace(target)
     except BaseException:
-        stage.unlink(missing_ok=True)
+        _remove(made)
         raise
+    finally:
+        _forget(made)
 
 
 @contextmanager
@@ -84,9 +95,44 @@ def write_error(error: OSError, path: object) -> InputError:
     return InputError(f"cannot be written: {error.strerror or error}", file=path)
 
 
-def _make_missing(folder: Path) -> list[Path]:
-    """Make a folder and those above it; the ones that were missing, outermost first."""
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    global _renaming
+    _renaming = True
+    try:
+        yield
+    finally:
+        _renaming = False
+
+
+def _aside(target: Path) -> str:
+    return f".{target.name}.{os.getpid()}.partial"
+
+
+def _make_missing(folder: Path, made: list[Path]) -> None:
+    """Make a folder and those above it; the ones that were missing are noted, outermost first."""
     missing = [each for each in [folder, *folder.parents] if not each.exists()]
     for each in reversed(missing):
-        each.mkdir()
-    return missing[::-1]
+        _noted(each, made).mkdir()
+
+
+def _noted(path: Path, made: list[Path]) -> Path:
+    made.append(path)
+    _open.append(path)
+    return path
+
+
+def _remove(paths: list[Path]) -> None:
+    """Remove what was made; of folders that were missing, those into which nobody else has put anything."""
+    for path in reversed(paths):
+        if not path.name.endswith(".partial"):
+            with suppress(OSError):
+                path.rmdir()
+        elif path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def _forget(paths: list[Path]) -> None:
+    _open[:] = [path for path in _open if path not in paths]

@@ -41,7 +41,8 @@ def test_help_imports_nothing_that_takes_long() -> None:
 
 
 def test_ctrl_c_ends_with_130_and_leaves_nothing_half_written(tmp_path: Path) -> None:
-    arguments = [*PIMSIM, *LENET, "--batch", "50000", "--out", str(tmp_path / "out"), "--trace", str(tmp_path / "t.json")]
+    outputs = ("--out", str(tmp_path / "a" / "out"), "--trace", str(tmp_path / "t.json"))
+    arguments = [*PIMSIM, *LENET, "--batch", "50000", *outputs]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(arguments, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     deadline = time.monotonic() + 120  # the first run compiles before it simulates
@@ -81,9 +82,8 @@ def test_an_output_on_a_full_disk_is_one_line() -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for options in ((), ("--json",)):
         with open("/dev/full", "w") as full:
-            done = subprocess.run(
-                [*PIMSIM, *LENET, *options], stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False
-            )
+            command = [*PIMSIM, *LENET, *options]
+            done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, env=environment, check=False)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert "No space left on device" in done.stderr
 

@@ -189,7 +189,12 @@ def test_a_run_that_fails_leaves_no_folder(capsys: pytest.CaptureFixture[str], t
 
 
 @pytest.mark.parametrize(
-    ("error", "told"), [(Standstill("standstill: a waits for b"), "a waits for b"), (OverflowError("too late"), "too late")]
+    ("error", "told"),
+    [
+        (Standstill("standstill: a waits for b"), "a waits for b"),
+        (OverflowError("too late"), "too late"),
+        (MemoryError(), "there is not enough memory"),
+    ],
 )
 def test_a_simulation_that_cannot_go_on_is_one_line_and_exit_code_1(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
@@ -199,16 +204,6 @@ def test_a_simulation_that_cannot_go_on_is_one_line_and_exit_code_1(
 
     monkeypatch.setattr("pimsim.simulation.simulate", stops)
     assert told in failed(capsys, *LENET, code=1)
-
-
-def test_ctrl_c_as_compiled_code_returns_is_an_interruption(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def interrupted(*_: object, **__: object) -> None:
-        raise SystemError("returned a result with an exception set") from KeyboardInterrupt()
-
-    monkeypatch.setattr("pimsim.simulation.simulate", interrupted)
-    assert "interrupted" in failed(capsys, *LENET, code=130)
 
 
 def test_an_error_of_the_program_itself_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

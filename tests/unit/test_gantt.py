@@ -90,7 +90,7 @@ class TestOneLayer:
 
     def test_the_host_sends_one_position_after_another(self, engine):
         """2 bytes at 6.4 GB/s are 0.3125 ns, rounded up to 313 ps."""
-        program, timing = self.run(engine, windows=4)
+        _, timing = self.run(engine, windows=4)
         assert timing.window_start_ps[0, :4].tolist() == [0, 313, 626, 939]
         assert timing.window_sent_ps[0, :4].tolist() == [313, 626, 939, 1252]
 

@@ -12,10 +12,17 @@ from tests.unit.results_runs import NETWORKS
 
 ONE_VALUE_A_NS = (
     # one value (16 bits) takes exactly a ns on every port, so that busy time counts values
-    "chip.tile.bus.wires=16", "chip.tile.bus.clock_ghz=1", "chip.tile.edram.width_bits=16", "chip.tile.edram.clock_ghz=1",
-    "chip.noc.clock_ghz=1", "chip.tile.sigmoid.count=1", "chip.tile.sigmoid.clock_ghz=1", "chip.tile.maxpool.clock_ghz=1",
-    "chip.tile.shift_add.clock_ghz=1", "chip.tile.vector.clock_ghz=1",
-)  # fmt: skip
+    "chip.tile.bus.wires=16",
+    "chip.tile.bus.clock_ghz=1",
+    "chip.tile.edram.width_bits=16",
+    "chip.tile.edram.clock_ghz=1",
+    "chip.noc.clock_ghz=1",
+    "chip.tile.sigmoid.count=1",
+    "chip.tile.sigmoid.clock_ghz=1",
+    "chip.tile.maxpool.clock_ghz=1",
+    "chip.tile.shift_add.clock_ghz=1",
+    "chip.tile.vector.clock_ghz=1",
+)
 
 
 def one_layer(*overrides: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 import gzip
 import json
 from collections import defaultdict
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +53,12 @@ def test_events_of_a_lane_do_not_overlap(tmp_path: Path) -> None:
         lanes[event["pid"], event["tid"]].append((start, start + round(event["dur"] * 1e6)))
     for lane in lanes.values():
         lane.sort()
-        assert all(end <= start for (_, end), (start, _) in zip(lane, lane[1:], strict=False))
+        assert all(end <= start for (_, end), (start, _) in pairwise(lane))
 
 
 def test_tracks_bear_the_names_of_tiles_layers_and_links(tmp_path: Path) -> None:
-    names = {
-        event["args"]["name"] for event in events(tmp_path / "run.json") if event["name"] in ("process_name", "thread_name")
-    }
+    found = events(tmp_path / "run.json")
+    names = {event["args"]["name"] for event in found if event["name"] in ("process_name", "thread_name")}
     assert any(name.startswith("chip 0, tile 0: conv1") for name in names)
     assert "chip 0: links" in names
     assert "chip 0: router (3, 0) to (2, 0)" in names
@@ -95,7 +95,8 @@ def test_a_run_that_fails_leaves_no_timeline(tmp_path: Path) -> None:
 
 
 def test_a_timeline_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    for path, told in (("/dev/full", "No space left"), (tmp_path, "it is a folder"), (tmp_path / "no" / "x", "No such")):
+    wrong = {"/dev/full": "No space left", str(tmp_path): "it is a folder", str(tmp_path / "no" / "x"): "No such"}
+    for path, told in wrong.items():
         with pytest.raises(InputError, match=told):
             events(Path(path))
     assert Path("/dev/full").is_char_device()

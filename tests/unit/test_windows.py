@@ -44,16 +44,6 @@ def test_strips_of_vgg_are_bands_of_seven_columns_in_perfect_balance():
     assert set(np.diff(columns_of_bands((56, 56), 16, "interleaved"))) == {1}
 
 
-@settings(max_examples=100, deadline=None, derandomize=True)
-@given(rows=st.integers(1, 60), columns=st.integers(1, 60), replicas=st.integers(1, 80))
-def test_strips_are_balanced_up_to_the_tolerance_or_as_interleaving_would_be(rows, columns, replicas):
-    replicas = min(replicas, rows * columns)
-    first, _ = deal_windows((rows, columns), replicas, "strips")
-    fair = rows * columns / replicas
-    interleaved = -(-rows * columns // replicas)
-    assert np.diff(first).max() <= max(1.05 * fair, interleaved)
-
-
 @settings(max_examples=150, deadline=None, derandomize=True)
 @given(
     size=st.tuples(st.integers(1, 9), st.integers(1, 9)),
