@@ -108,12 +108,9 @@ def _run(
     if engine == "simpy":
         if trace is not None:
             raise InputError("the SimPy engine writes no trace", key="trace", allowed="the compiled engine")
-        from pimsim import reference  # SimPy is only needed here
+        from pimsim.reference import run_simpy  # SimPy is only needed here
 
-        try:
-            return reference.run_simpy(program, batch, progress=progress)  # type: ignore[return-value]
-        except reference.Standstill as error:
-            raise Standstill(str(error)) from None
+        return run_simpy(program, batch, progress=progress)
     if trace is None:
         return run_compiled(program, batch, progress=progress)
     return run_compiled(program, batch, progress=progress, trace=trace.begin(program))

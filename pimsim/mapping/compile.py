@@ -279,16 +279,17 @@ class _Mapper:
             + [self.win_base[-1:]]
         )
         values = values.copy()
-        values[:, 2] += self._home_additions(slices, tile, slice_first)
+        values[:, 2] += self._home_additions(slices, tile)
         return Replicas(layer, tile, slice_first, window_first.astype(np.int64), self.buffer_first, values)
 
-    def _home_additions(self, slices: Slices, tile: np.ndarray, slice_first: np.ndarray) -> np.ndarray:
+    def _home_additions(self, slices: Slices, tile: np.ndarray) -> np.ndarray:
         """(V,) additions of the home tile: of its own slice, and of the partial sums that arrive there."""
         own = slices.tile == tile[slices.replica]
         additions = np.bincount(slices.replica[own], weights=slices.added_values[own], minlength=tile.size)
         results = np.bincount(slices.replica, weights=slices.results, minlength=tile.size)
-        outputs = np.array([self.nodes[i].channels if self.nodes[i].kind == "mvm" else 0 for i in
-                            np.repeat(np.arange(len(self.nodes)), self.copies)])  # fmt: skip
+        outputs = np.array(
+            [node.matrix.columns * node.matrix.groups if node.matrix else np.inf for node in self.nodes]
+        )[np.repeat(np.arange(len(self.nodes)), self.copies)]  # digital operations gather values, they add none
         return (additions + np.maximum(results - outputs, 0)).astype(np.int64)
 
     def _window_positions(self) -> np.ndarray:

@@ -24,7 +24,6 @@ class Replica:
         self.slices = range(rows.slice_first[replica], rows.slice_first[replica + 1])
         self.pace = world.durations.pace(replica)
         self.waits_for = ""  #: in words, for a standstill
-        self.in_flight = 0  #: windows issued and not yet sent
         self._sent = -1  #: the last window sent, counted over all images
 
     def work(self, batch: int) -> ProcessGenerator:
@@ -52,7 +51,7 @@ class Replica:
         for b in self.buffers:
             buffer = self.world.buffers[b]
             needed = image * buffer.positions + int(self.world.program.buffers.ready[b][window - self.windows.start])
-            self.waits_for = f"inputs: buffer {b} has {buffer.frontier} of {needed} positions"
+            self.waits_for = f"inputs: {needed} positions in buffer {b}"
             transit = yield from buffer.filled(needed)
             last = last if transit is None else transit
         return last
@@ -60,7 +59,7 @@ class Replica:
     def _wait_for_places(self, image: int, window: int) -> ProcessGenerator:
         """All or none: every place where the window's output goes."""
         while (full := self._full_buffer(image, window)) is not None:
-            self.waits_for = f"places: buffer {full} of replica {self.world.program.buffers.replica[full]} is full"
+            self.waits_for = f"a place in buffer {full} of replica {self.world.program.buffers.replica[full]}"
             yield self.world.buffers[full].next_free()
             yield self.env.turn(Kind.ISSUE, self.index, self.env.now)
 
@@ -80,7 +79,6 @@ class Replica:
         number = image * len(self.windows) + window - self.windows.start
         assert number == self._sent + 1, "windows leave in order"
         self._sent = number
-        self.in_flight -= 1
         self.world.log.sent(image, window, at)
         tree = self.world.tree_of_window[window]
         if tree >= 0:
@@ -107,13 +105,13 @@ class TileReplica(Replica):
     def _issue(self, image: int, window: int) -> ProcessGenerator:
         issued = self.env.now
         reads = [self.env.process(self._read(s)) for s in self.slices]
+        self._compute(image, window, reads)
         values = yield self.env.all_of(reads)
         begins, ends, ports = zip(*values.values(), strict=True)
         start = max(issued, *begins)
         port = ports[begins.index(max(begins))]
         self.world.log.start(image, window, self.index, issued, start, port)
         self.env.process(self._free(image, window, max(ends)))
-        self._compute(image, window, dict(zip(self.slices, ends, strict=True)))
         return start
 
     def _read(self, s: int) -> ProcessGenerator:
@@ -143,8 +141,8 @@ class TileReplica(Replica):
             done = int(self.world.program.buffers.done[b][window - self.windows.start])
             buffer.free(image * buffer.positions + done)
 
-    def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
-        """What happens to the inputs that each slice has read at ``ends[slice]``."""
+    def _compute(self, image: int, window: int, reads: list[simpy.Process]) -> None:
+        """What happens to the inputs, which ``reads`` bring into the slices."""
         raise NotImplementedError
 
     def _activate(self, image: int, window: int, at: int) -> ProcessGenerator:
@@ -161,9 +159,13 @@ class TileReplica(Replica):
 class DigitalReplica(TileReplica):
     """A digital operation in one tile: what has been read goes straight into the digital units."""
 
-    def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
-        (end,) = ends.values()
-        self.env.process(self._activate(image, window, end))
+    def _compute(self, image: int, window: int, reads: list[simpy.Process]) -> None:
+        (read,) = reads
+        self.env.process(self._operate(image, window, read))
+
+    def _operate(self, image: int, window: int, read: simpy.Process) -> ProcessGenerator:
+        _, end, _ = yield read
+        yield from self._activate(image, window, end)
 
 
 class GatheringReplica(TileReplica):
@@ -178,8 +180,8 @@ class GatheringReplica(TileReplica):
         in_crossbars = world.program.layers[self.layer].tiling is not None
         self.vector_latency = world.durations.vector(self.layer)[1] if in_crossbars else 0
 
-    def _compute(self, image: int, window: int, ends: dict[int, int]) -> None:
-        parts = [self.env.process(self._deliver_part(s, ends[s])) for s in self.slices]
+    def _compute(self, image: int, window: int, reads: list[simpy.Process]) -> None:
+        parts = [self.env.process(self._deliver_part(s, read)) for s, read in zip(self.slices, reads, strict=True)]
         self.env.process(self._sum_up(image, window, parts))
 
     def _sum_up(self, image: int, window: int, parts: list[simpy.Process]) -> ProcessGenerator:
@@ -187,12 +189,13 @@ class GatheringReplica(TileReplica):
         yield self.env.all_of(parts)
         yield from self._activate(image, window, self.world.slots.after(self.env.now))
 
-    def _deliver_part(self, s: int, read_end: int) -> ProcessGenerator:
+    def _deliver_part(self, s: int, read: simpy.Process) -> ProcessGenerator:
         """Process, ends when the home tile has the slice's results: vector, output transfer, merge, packet."""
         world = self.world
         durations, slots, slices = world.durations, world.slots, world.program.slices
         tile, sent, added = int(slices.tile[s]), int(slices.sent_values[s]), int(slices.added_values[s])
-        yield self.env.turn(Kind.OUTPUT, s, read_end + self.vector_latency)
+        _, end, _ = yield read
+        yield self.env.turn(Kind.OUTPUT, s, end + self.vector_latency)
         transfer = durations.bus(sent)
         yield from serve(self.env, (world.ports.bus[tile], transfer))
         in_tile = slots.stage_end(self.env.now, transfer, world.latency["output_transfer"])

@@ -41,11 +41,11 @@ def run_simpy(
 
 def _describe(program: Program, replicas: list[Replica], now: int) -> str:
     waiting = [
-        f"replica {replica.index} of layer {program.layers[replica.layer].name} waits for {replica.waits_for}"
+        f"{program.layers[replica.layer].name} (replica {replica.index} of all) waits for {replica.waits_for}"
         for replica in replicas
         if replica.waits_for
     ]
-    return f"nothing moves after {now} ps: " + "; ".join(waiting)
+    return f"standstill after {now} ps: " + "; ".join(waiting)
 
 
 def _timing(world: World, replicas: list[Replica], batch: int, log: bool) -> Timing:

@@ -34,6 +34,8 @@ class Turn(simpy.Event):
 
     def __init__(self, env: Turns, kind: Kind, index: int, at: int) -> None:
         super().__init__(env)
+        if at < env.now:
+            raise ValueError(f"a turn at {at} ps was asked for at {env.now} ps")
         self._ok = True  # as simpy.Timeout does it: scheduled when made, never triggered by anybody
         self._value = None
         env.schedule(self, env.rank(kind, index), at - env.now)  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def build_result(program: Program, timing: Timing, batch: int, engine: str) -> R
     Raises:
         InputError: a cost of the system cannot be scaled to its component's parameters.
     """
-    times = _times(timing)
+    times = _times(program, timing)
     usage, tiles = measure_usage(program, timing, batch, times.run_ps)
     layers = _layers(program, timing, batch)
     resources = busiest_resources(program, timing, layers, times, batch)
@@ -101,16 +101,21 @@ def _source(program: Program, batch: int, engine: str) -> Source:
     )
 
 
-def _times(timing: Timing) -> Times:
-    done = timing.image_done_ps
+def _times(program: Program, timing: Timing) -> Times:
+    done = np.sort(timing.image_done_ps)
+    inputs = [i for i, node in enumerate(program.dataflow.nodes) if node.kind == "input"]
+    entered = timing.layer_last_ps[:, inputs].max(axis=1)
+    in_flight = int(np.count_nonzero(entered <= done[0]))
+    measured = done[-(done.size // 2) - 1 :]
     interval = None
-    if done.size >= MEASURED_FROM:
-        interval = float(np.median(np.diff(np.sort(done))[-(done.size // 2) :]))
+    if done.size >= MEASURED_FROM and measured[0] <= entered[-1]:
+        interval = float(np.median(np.diff(measured)))
     return Times(
-        latency_ps=int(done[0]),
+        latency_ps=int(timing.image_done_ps[0]),
         run_ps=run_end_ps(timing),
-        image_done_ps=tuple(done.tolist()),
+        image_done_ps=tuple(timing.image_done_ps.tolist()),
         output_interval_ps=interval,
+        steady_batch=max(MEASURED_FROM, 2 * in_flight),
     )
 
 

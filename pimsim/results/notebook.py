@@ -28,8 +28,8 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
     energy_j, latency_s = costs.energy_pj / 1e12, times.latency_ps / 1e12
     static = sum(costs.static_pj.values()) / costs.energy_pj if costs.energy_pj else 0.0
     return [
-        ("Latency", f"{with_unit(latency_s, 's')} (first image, empty system)"),
-        ("Throughput", f"{rate:,.5g} inferences/s" if rate else "not measured (needs a batch of at least 8)"),
+        ("Latency", f"{with_unit(latency_s, 's')} ({_latency_of(source.batch)})"),
+        ("Throughput", f"{rate:,.5g} inferences/s" if rate else f"not measured (needs a batch of {times.steady_batch})"),
         ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {images}"),
         ("Energy an inference", f"{with_unit(energy_j, 'J')} ({static:.0%} static)"),
         ("Energy-delay product", with_unit(energy_j * latency_s, "J s")),
@@ -42,6 +42,12 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         ("Temporal utilisation", f"these crossbars read {usage.crossbar_busy_share:.1%} of the run"),
         ("Bottleneck", result.bottleneck),
     ]
+
+
+def _latency_of(batch: int) -> str:
+    if batch == 1:
+        return "empty system"
+    return f"first of {batch} images, with the others behind it; batch 1: on an empty system"
 
 
 def title(result: Result) -> str:

@@ -38,14 +38,18 @@ class Source:
 class Times:
     """When outputs were written."""
 
-    latency_ps: int  #: of the first image of the batch, which finds the system empty: inputs available at 0
+    latency_ps: int
+    #: of the first image: inputs available at 0, until its last output.  With a batch of 1 on an empty system; else it
+    #: finds the system empty, but may meet the images behind it
     run_ps: int  #: until everything has ended
     image_done_ps: tuple[int, ...]  #: last output of each image written
-    output_interval_ps: float | None  #: median over the last half of at least 8 images; None: not measured
+    output_interval_ps: float | None
+    #: median over the last half of at least 8 images, while further images still enter; None: not measured
+    steady_batch: int  #: images that a batch must have for that, as many being in the system at once as here
 
     @property
     def throughput_per_s(self) -> float | None:
-        """Inferences a second in steady state; None: not measured (fewer than 8 images)."""
+        """Inferences a second in steady state; None: not measured (see ``steady_batch``)."""
         return None if not self.output_interval_ps else 1e12 / self.output_interval_ps
 
 

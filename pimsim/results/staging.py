@@ -10,7 +10,6 @@ from pathlib import Path
 
 from pimsim.errors import InputError
 
-
 _open: list[Path] = []  # what is being written, and folders made for it, outermost first
 _renaming = False
 
@@ -125,13 +124,13 @@ def _noted(path: Path, made: list[Path]) -> Path:
 def _remove(paths: list[Path]) -> None:
     """Remove what was made; of folders that were missing, those into which nobody else has put anything."""
     for path in reversed(paths):
-        if not path.name.endswith(".partial"):
-            with suppress(OSError):
+        with suppress(OSError):
+            if not path.name.endswith(".partial"):
                 path.rmdir()
-        elif path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
+            elif path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
 
 
 def _forget(paths: list[Path]) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
+
+from pimsim.mapping.timing import Timing
 
 FIELDS = ("window_start_ps", "window_sent_ps", "image_done_ps", "layer_first_ps", "layer_last_ps", "interval_ps",
           "last_start_ps")  # fmt: skip
 
 
-def differences(compiled: Any, reference: Any) -> list[str]:
+def differences(compiled: Timing, reference: Timing) -> list[str]:
     """What differs between two Timings, in words; empty where every number is equal."""
     found = []
     for name in FIELDS:
@@ -19,12 +19,9 @@ def differences(compiled: Any, reference: Any) -> list[str]:
     for kind, counts in compiled.ports.items():
         for name in ("busy_ps", "wait_ps", "count"):
             found += _compare(f"{kind} {name}", getattr(counts, name), getattr(reference.ports[kind], name))
-    ours, theirs = dict(compiled.lost_ps), dict(reference.lost_ps)
-    if reference.ports["dram"].count.any():  # whether eDRAM or bus was waited for is not defined beside DRAM
-        ours["edram"], theirs["edram"] = (lost["edram"] + lost.pop("bus") for lost in (ours, theirs))
-    assert ours.keys() == theirs.keys()
-    for reason, lost in ours.items():
-        found += _compare(f"lost to {reason}", lost, theirs[reason])
+    assert compiled.lost_ps.keys() == reference.lost_ps.keys()
+    for reason, lost in compiled.lost_ps.items():
+        found += _compare(f"lost to {reason}", lost, reference.lost_ps[reason])
     return found
 
 

@@ -81,7 +81,7 @@ def test_everything_busy_draws_the_power_of_the_table() -> None:
     run = result()
     layer = dataclasses.replace(run.layers[1], counts=counts, windows=1, peak_windows_per_us=1e3 / ns)
     usage = dataclasses.replace(run.usage, chips=1, chips_used=1, tiles=168, tiles_used=168)
-    times = Times(ns * 1000, ns * 1000, (ns * 1000,), None)
+    times = Times(ns * 1000, ns * 1000, (ns * 1000,), None, 8)
     costs = price([layer], usage, times, 1, system)
     assert costs.average_power_w == pytest.approx(65.8, rel=0.0005)
     assert costs.peak_power_bound_w == pytest.approx(65.8, rel=0.0005)
