@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.version import __version__
 
-
 __all__ = ["__version__", "simulate"]
 
 if TYPE_CHECKING:

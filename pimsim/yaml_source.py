@@ -137,6 +137,7 @@ class _Builder:
         self._grow(1, event)
         self._refuse_tag(event)
         if isinstance(event, yaml.ScalarEvent):
+            assert event.start_mark is not None
             node = _Node(self._scalar(event), {}, event.start_mark.line + 1)
         elif isinstance(event, yaml.MappingStartEvent):
             node = self._mapping(event, depth)

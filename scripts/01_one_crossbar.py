@@ -30,7 +30,8 @@ def main() -> None:
 
     node = network.nodes[1]
     tiling = tile_matrix(node, isaac)
-    print(f"A matrix of {node.matrix.rows} x {node.matrix.columns} 16-bit weights, {tiling.cells_per_weight} cells each,")
+    rows, columns = node.matrix.rows, node.matrix.columns
+    print(f"A matrix of {rows} x {columns} 16-bit weights, {tiling.cells_per_weight} cells each,")
     print(f"takes {tiling.crossbars} crossbar of 128 x 128 cells, {tiling.used_cells:,} of its cells hold weights.")
 
     # The SimPy reference is slow and plain; for one vector that does not matter.

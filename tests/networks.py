@@ -49,8 +49,9 @@ class Network:
     def mean(self, source: int) -> int:
         (h, w), channels = self._grid(source), self.nodes[source].channels
         y, x = np.arange(h), np.arange(w)
-        return self._add(Node(f"mean{len(self.nodes)}", "digital", "GlobalAveragePool", (h, w), channels,
-                              (Edge(source, channels, y, y, x, x),), None, {"shift_add": channels}, reduces=True))  # fmt: skip
+        edges = (Edge(source, channels, y, y, x, x),)
+        return self._add(Node(f"mean{len(self.nodes)}", "digital", "GlobalAveragePool", (h, w), channels, edges, None,
+                              {"shift_add": channels}, reduces=True))  # fmt: skip
 
     def recurrent(self, source: int, hidden: int) -> int:
         steps, channels, me = self._grid(source)[0], self.nodes[source].channels, len(self.nodes)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-
 REPLICA, SLICE, BUFFER, EDGE, LEAF = 40, 16, 16, 8, 16
-"""Words of one record (edges and leaves: 32-bit words, in T; others: 64-bit, in M).  The fields of a record lie side by side: what is used together shares a cache line."""
+"""Words of one record (edges and leaves: of 32 bits, in T; others: of 64 bits, in M).  The fields of a record lie
+side by side: what is used together shares a cache line."""
 
 
 class Layout(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from pimsim.arch import tracing
@@ -21,8 +23,13 @@ EVENTS = ("free", "issue", "output", "merge", "activate", "hop", "deliver", "arr
 _NEVER = np.iinfo(np.int64).max
 
 
-def build_state(program: Program, batch: int, log: bool = False, trace: int = 0) -> tuple[np.ndarray, np.ndarray, Layout]:
-    """State (int64), tables (int32) and layout for ``batch`` images; ``trace`` is the number of trace records kept at a time."""
+def build_state(
+    program: Program, batch: int, log: bool = False, trace: int = 0
+) -> tuple[np.ndarray, np.ndarray, Layout]:
+    """State (int64), tables (int32) and layout for ``batch`` images.
+
+    ``trace`` is the number of trace records kept at a time.
+    """
     arena, tables = Arena(), Arena(np.int32)
     parameters = _parameters(program, batch, log, trace)
     _add_ports(arena, program)
@@ -122,10 +129,7 @@ def _dram_ps(system: System, values: np.ndarray) -> np.ndarray:
 def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
     replicas, tile = program.replicas, program.system.chip.tile
     unit_ps = np.stack(
-        [
-            _durations(replicas.unit_values[:, u], lambda n, unit=getattr(tile, name): _unit_ps(unit, n))
-            for u, name in enumerate(UNITS)
-        ],
+        [_durations(replicas.unit_values[:, u], partial(_unit_ps, getattr(tile, UNITS[u]))) for u in range(len(UNITS))],
         axis=1,
     )
     interval, compute = _paces(program, unit_ps, slot_ps)

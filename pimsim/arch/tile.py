@@ -1,8 +1,9 @@
 """A tile: bus, shift-and-add, activation, and eDRAM writes.
 
 The stages of a window after its crossbars: output registers over the bus to the tile (20), the tile's
-shift-and-add and activation (21), eDRAM write where the output is needed (22).  Letters ``q``, ``r``, ``f`` and ``p`` are offsets of the
-records of a slice, replica, leaf and buffer.
+shift-and-add and activation (21), eDRAM write where the output is needed (22).
+
+Letters ``q``, ``r``, ``f`` and ``p`` are offsets of the records of a slice, replica, leaf and buffer.
 """
 
 from __future__ import annotations

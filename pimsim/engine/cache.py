@@ -59,7 +59,7 @@ def use_cache(components: Iterable[Path] = ()) -> Path:
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     import numba
 
-    numba.config.CACHE_DIR = str(folder)
+    numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
     _forget_stale(folder)
     return folder
 

@@ -8,13 +8,14 @@ is an error, never a number.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from pimsim.engine.compiling import inlined
 
 FREE, FREE2, SERVERS, BUSY, WAIT, OPS, LAST, VIOLATIONS = range(8)  #: fields of a port's record
 FIELDS = 8
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def available(M: np.ndarray, port: int) -> int:
     """Time from which one server of the port is free [ps]."""
     free = M[port + FREE]
@@ -23,7 +24,7 @@ def available(M: np.ndarray, port: int) -> int:
     return free
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def occupy(M: np.ndarray, port: int, now: int, start: int, duration: int) -> None:
     """Hold one server from ``start`` for ``duration``, requested at ``now`` [ps]."""
     free = available(M, port)
@@ -40,7 +41,7 @@ def occupy(M: np.ndarray, port: int, now: int, start: int, duration: int) -> Non
     M[port + LAST] = now
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def serve(M: np.ndarray, port: int, now: int, duration: int) -> int:
     """Request the port at ``now`` for ``duration``; the time at which service starts [ps]."""
     start = max(now, available(M, port))

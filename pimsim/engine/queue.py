@@ -11,7 +11,8 @@ Everything is in one int64 array ``H``: header, near heap, first chunk of each b
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from pimsim.engine.compiling import compiled, inlined
 
 TOTAL, NEAR, FAR, BUCKET, SPARE, ROOM, RING_AT, CHUNKS_AT, FAR_AT = range(9)
 """Header: events in all, in the near heap, in the far heap; present bucket; first spare chunk; events for
@@ -45,7 +46,7 @@ def grown(H: np.ndarray, shift: int) -> np.ndarray:
     return larger
 
 
-@njit(cache=True)
+@compiled
 def _move_all(H: np.ndarray, larger: np.ndarray, shift: int) -> None:
     for i in range(1, H[NEAR] + 1):
         push_key(larger, H[HEADER + i], shift)
@@ -60,7 +61,7 @@ def _move_all(H: np.ndarray, larger: np.ndarray, shift: int) -> None:
             chunk = H[c]
 
 
-@njit(cache=True)
+@compiled
 def move_base(H: np.ndarray, delta: int, id_bits: int) -> int:
     """Let times count from at most ``delta`` later: whole turns of the ring; how far the base moved [ps]."""
     turn = BUCKETS << WIDTH_BITS
@@ -81,7 +82,7 @@ def move_base(H: np.ndarray, delta: int, id_bits: int) -> int:
     return moved
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def push_key(H: np.ndarray, key: int, shift: int) -> None:
     """Add an event; ``shift`` is ``id_bits + WIDTH_BITS``.  The caller has made sure that there is room."""
     H[TOTAL] += 1
@@ -110,7 +111,7 @@ def push_key(H: np.ndarray, key: int, shift: int) -> None:
         _sift_up(H, H[FAR_AT], H[FAR], key)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def pop_key(H: np.ndarray, shift: int) -> int:
     """Take the smallest key off a queue that is not empty."""
     if H[NEAR] == 0:
@@ -121,7 +122,7 @@ def pop_key(H: np.ndarray, shift: int) -> int:
     return _take_top(H, HEADER, n)
 
 
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled
 def _next_bucket(H: np.ndarray, shift: int) -> None:
     """Move to the next bucket that holds events, and heap them."""
     ring, chunks, far = H[RING_AT], H[CHUNKS_AT], H[FAR_AT]
@@ -156,7 +157,7 @@ def _next_bucket(H: np.ndarray, shift: int) -> None:
         _sift_up(H, HEADER, H[NEAR], key)
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def _sift_up(H: np.ndarray, heap: int, n: int, key: int) -> None:
     """Put ``key`` into a heap that has become ``n`` long."""
     i = n
@@ -170,7 +171,7 @@ def _sift_up(H: np.ndarray, heap: int, n: int, key: int) -> None:
     H[heap + i] = key
 
 
-@njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+@inlined
 def _take_top(H: np.ndarray, heap: int, n: int) -> int:
     """Take the smallest key off a heap of ``n``."""
     top = H[heap + 1]

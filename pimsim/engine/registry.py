@@ -16,11 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from numba import njit
+from pimsim.engine.compiling import inlined
 
 _handlers: dict[str, tuple[str, str]] = {}  #: event name -> (module, function)
 
-behaviour = njit(cache=True, forceinline=True, error_model="numpy", _nrt=False)
+behaviour = inlined
 """Decorator of a function that the loop inlines."""
 
 
@@ -56,14 +56,14 @@ def load_component(path: Path) -> dict[str, tuple[str, str]]:
 
 _TEMPLATE = '''"""Event loop, generated from the registered handlers: edits here are lost."""
 
-from numba import njit
+from pimsim.engine.compiling import compiled
 from pimsim.engine.queue import BUCKET, ROOM, TOTAL, WIDTH_BITS, pop_key
 {imports}
 
 EMPTY, BUDGET, REBASE, PAUSE, GROW = range(5)
 
 
-@njit(cache=True, error_model="numpy", _nrt=False)
+@compiled
 def run(M, T, at, H, base, budget):
     """Handle events until none is left, ``budget`` are done, or the loop must be left.
 

@@ -14,6 +14,7 @@ from pimsim.mapping.allocation import (
     digital_slices,
     edge_channels,
     place_matrices,
+    unit_ns,
     unit_values,
 )
 from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, share_edram
@@ -25,6 +26,7 @@ from pimsim.mapping.replication import Replication, choose_replication, scale_do
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
 from pimsim.mapping.windows import Needs, deal_windows, find_needs
 from pimsim.network.fabric import HOST, Fabric, build_fabric
+from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow
 
 
@@ -162,31 +164,35 @@ class _Mapper:
         return (1, 1) if self.nodes[node].reduces else self.nodes[node].grid
 
     def _place_digital(self) -> None:
-        """Each digital replica goes to the tile of the replica that delivers its first input, if it has room."""
+        """Each digital replica goes to the tile of the replica that delivers its first input, or the nearest where
+        eDRAM and the time of the digital units suffice."""
         word = -(-self.system.mapping.input_bits // 8)
         tile_bytes = self.system.chip.tile.edram.kib * 1024
         room = np.full(self.fabric.n_tiles, tile_bytes, dtype=np.int64)
+        free_ns = np.full(self.fabric.n_tiles, self.replication.interval_windows * float(vector_ns(self.system)))
         for i in self.tilings:
             for v, slices in enumerate(self.placed[i]):
                 least = [int(need.least[v]) for need in self.needs[i]]
                 for piece in slices:
                     channels = edge_channels(self.nodes[i], piece.part)
                     room[piece.tile] -= word * sum(n * c for n, c in zip(least, channels, strict=True))
-        rank_of_tile = np.empty(self.fabric.n_tiles, dtype=np.int64)
-        rank_of_tile[self.order] = np.arange(self.fabric.n_tiles)
+        self.rank_of_tile = np.argsort(self.order)
         self.owner = [self._owner_of_positions(i) for i in range(len(self.nodes))]
         for i, node in enumerate(self.nodes):
             if node.kind != "digital":
                 continue
+            busy_ns = unit_ns(node, self.system.chip.tile) * -(-node.windows // self.copies[i])
             for v in range(self.copies[i]):
                 least = [int(need.least[v]) for need in self.needs[i]]
                 tile = self._preferred_tile(i, v)
-                placed = []
+                placed: list[PlacedSlice] = []
                 for part in digital_slices(node, least, tile_bytes // word):
                     channels = edge_channels(node, part)
                     needed = word * sum(n * c for n, c in zip(least, channels, strict=True))
-                    tile = self._nearest_with_room(tile, needed, room, rank_of_tile)
+                    fits = (room >= needed) & ((free_ns >= busy_ns) | bool(placed))
+                    tile = self._nearest(tile, fits, room >= needed)
                     room[tile] -= needed
+                    free_ns[tile] -= 0 if placed else busy_ns
                     placed.append(PlacedSlice(tile, part))
                 self.placed[i].append(placed)
 
@@ -211,21 +217,22 @@ class _Mapper:
         """Home tile: the lowest-numbered tile of the replica."""
         return min(piece.tile for piece in self.placed[node][replica])
 
-    def _nearest_with_room(self, tile: int, needed: int, room: np.ndarray, rank_of_tile: np.ndarray) -> int:
-        if room[tile] >= needed:
-            return tile
-        fitting = self.order[room[self.order] >= needed]
-        if fitting.size == 0:
-            return tile  # too small everywhere: share_edram says so, or spills
-        away = np.abs(rank_of_tile[fitting] - rank_of_tile[tile])
-        return int(fitting[np.argmin(away)])
+    def _nearest(self, tile: int, *wanted: np.ndarray) -> int:
+        """The nearest tile along the placement that is among the first wanted ones, or else the next."""
+        for fits in wanted:
+            if fits[tile]:
+                return tile
+            fitting = self.order[fits[self.order]]
+            if fitting.size:
+                return int(fitting[np.argmin(np.abs(self.rank_of_tile[fitting] - self.rank_of_tile[tile]))])
+        return tile  # too small everywhere: share_edram says so, or spills
 
     def _demand(self) -> BufferDemand:
         word = -(-self.system.mapping.input_bits // 8)
-        tile_first, tiles, values = [0], [], []
+        tile_first, tiles, values = [0], list[int](), list[int]()
         for b, (i, e) in enumerate(self.rows.edge):
             v = self.rows.replica[b] - int(self.rep_base[i])
-            kept = {}
+            kept: dict[int, int] = {}
             for piece in self.placed[i][v]:
                 channels = edge_channels(self.nodes[i], piece.part)[e]
                 if channels:

@@ -45,7 +45,10 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     chips = max(1, least) if system.chips == "auto" else system.chips
     offered = chips * system.chip.tiles
     if tiles(unreplicated) > offered:
-        crossbars = sum(tilings[i].crossbars * _copies(dataflow.nodes[i], _recurrent(dataflow, i), unreplicated, system) for i in mvm)
+        crossbars = sum(
+            tilings[i].crossbars * _copies(dataflow.nodes[i], _recurrent(dataflow, i), unreplicated, system)
+            for i in mvm
+        )
         raise InputError(
             f"{dataflow.name} does not fit: it takes {crossbars:,} crossbars in {tiles(unreplicated):,} tiles, and "
             f"{chips} chip{'s' if chips > 1 else ''} of {system.name} offer {offered:,} tiles; "

@@ -56,11 +56,11 @@ def tile_matrix(node: Node, system: System) -> Tiling:
     if matrix.groups > 1 and matrix.rows <= array.rows and matrix.columns <= per_crossbar:
         groups_together = min(array.rows // matrix.rows, per_crossbar // matrix.columns, matrix.groups)
     if groups_together > 1:
-        bounds = _diagonal_blocks(matrix, groups_together)
+        row_lo, row_hi, out_lo, out_hi = _diagonal_blocks(matrix, groups_together)
     else:
-        bounds = _blocks(matrix, array.rows, per_crossbar, system.mapping.crossbar_order)
+        row_lo, row_hi, out_lo, out_hi = _blocks(matrix, array.rows, per_crossbar, system.mapping.crossbar_order)
     used = matrix.rows * matrix.columns * matrix.groups * slices
-    return Tiling(*bounds, used_cells=used, cells_per_weight=slices, crossbars_per_ima=ima.crossbars)
+    return Tiling(row_lo, row_hi, out_lo, out_hi, used, slices, ima.crossbars)
 
 
 def _blocks(matrix: Matrix, rows: int, outputs: int, order: str) -> tuple[np.ndarray, ...]:

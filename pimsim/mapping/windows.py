@@ -15,7 +15,6 @@ from numba import njit
 
 from pimsim.workload.dataflow import Edge
 
-
 ROWS_AT_ONCE_COST = 3.0
 """Weight of the share of rows that are in work at once, against imbalance and copies: rows wait in buffers for
 each other.  Found by trying VGG-16 and ResNet-18 on isaac-ce-16; the optimum is flat."""

@@ -20,6 +20,10 @@ def with_unit(value: float, unit: str, digits: int = 4) -> str:
     return f"{value:.{digits}g} {unit}"
 
 
+def _not_measured(steady_batch: int) -> str:
+    return f"not measured (needs a batch of {steady_batch})"
+
+
 def headline_rows(result: Result) -> list[tuple[str, str]]:
     """What to know about a run, in the order in which one asks: (name, value)."""
     times, usage, costs, source = result.times, result.usage, result.costs, result.source
@@ -29,7 +33,7 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
     static = sum(costs.static_pj.values()) / costs.energy_pj if costs.energy_pj else 0.0
     return [
         ("Latency", f"{with_unit(latency_s, 's')} ({_latency_of(source.batch)})"),
-        ("Throughput", f"{rate:,.5g} inferences/s" if rate else f"not measured (needs a batch of {times.steady_batch})"),
+        ("Throughput", f"{rate:,.5g} inferences/s" if rate else _not_measured(times.steady_batch)),
         ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {images}"),
         ("Energy an inference", f"{with_unit(energy_j, 'J')} ({static:.0%} static)"),
         ("Energy-delay product", with_unit(energy_j * latency_s, "J s")),

@@ -75,7 +75,7 @@ def _odd_kernel(draw: st.DrawFn) -> int:
 @st.composite
 def systems(draw: st.DrawFn, dataflow: Dataflow) -> System:
     """ISAAC made small, tight and odd."""
-    data: dict[str, Any] = {key: value for key, value in ISAAC.items()}
+    data: dict[str, Any] = dict(ISAAC)
     data["chips"] = draw(st.sampled_from((1, 2, 3, 4, "auto", "auto")))
     data["chip_graph"] = {"kind": draw(st.sampled_from(("mesh", "ring"))), "columns": None}
     data["host"] = ISAAC["host"] | {
@@ -113,7 +113,7 @@ def _tiles(draw: st.DrawFn) -> dict[str, Any]:
     ima = tile["ima"]
     crossbars, size, adcs = draw(st.integers(1, 4)), draw(st.sampled_from((8, 16, 32))), draw(st.integers(1, 3))
     crossbar = ima["crossbar"] | {
-        "rows": draw(st.sampled_from((4, 16, 32))), "columns": size,
+        "rows": draw(st.sampled_from((4, 16, 128))), "columns": size,
         "cell_bits": draw(st.sampled_from((2, 4))), "active_wordlines": draw(st.sampled_from((None, 3, 4))),
         "read_ns": draw(st.sampled_from((100, 30.3))),
     }  # fmt: skip
@@ -160,7 +160,7 @@ def _mappings(draw: st.DrawFn, dataflow: Dataflow) -> dict[str, Any]:
         "interval_windows": draw(st.sampled_from((None, None, 4, 9))),
         "layer_replication": stated, "windows": draw(st.sampled_from(("strips", "interleaved"))),
         "crossbar_order": draw(st.sampled_from(("columns", "rows"))),
-        "spill": draw(st.sampled_from(("error", "dram", "dram", "dram"))),
+        "placement": draw(st.sampled_from(("snake", "bands"))), "spill": draw(st.sampled_from(("error", "dram", "dram", "dram"))),
     }  # fmt: skip
 
 
