@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from fractions import Fraction
 from functools import partial
 
 import numpy as np
@@ -102,8 +104,8 @@ def _unit_ps(unit: DigitalUnit, values: int) -> int:
     """Time in which all instances of a unit together finish ``values`` [ps]."""
     if values == 0:
         return 0
-    together = unit.count * unit.values_per_clock
-    return cycles_to_ps(int(np.ceil(values / together)), unit.clock_ghz)
+    together = unit.count * Fraction(str(unit.values_per_clock))  # exact: 21 values at 0.7 a clock take 30 clocks
+    return cycles_to_ps(math.ceil(values / together), unit.clock_ghz)
 
 
 def _edram_ps(system: System, values: np.ndarray) -> np.ndarray:

@@ -44,7 +44,7 @@ class Replicas:
 
 @dataclass(frozen=True)
 class Slices:
-    """One row for each slice; a digital replica has one slice without crossbars."""
+    """One row for each slice; a digital replica has one, or several that keep its inputs, without crossbars."""
 
     replica: np.ndarray  #: (S,)
     tile: np.ndarray  #: (S,)

@@ -160,7 +160,8 @@ def _mappings(draw: st.DrawFn, dataflow: Dataflow) -> dict[str, Any]:
         "interval_windows": draw(st.sampled_from((None, None, 4, 9))),
         "layer_replication": stated, "windows": draw(st.sampled_from(("strips", "interleaved"))),
         "crossbar_order": draw(st.sampled_from(("columns", "rows"))),
-        "placement": draw(st.sampled_from(("snake", "bands"))), "spill": draw(st.sampled_from(("error", "dram", "dram", "dram"))),
+        "placement": draw(st.sampled_from(("snake", "bands"))),
+        "spill": draw(st.sampled_from(("error", "dram", "dram", "dram"))),
     }  # fmt: skip
 
 
