@@ -122,7 +122,7 @@ def _tiles(draw: st.DrawFn) -> dict[str, Any]:
     dac = ima["dac"] | {"bits": draw(st.sampled_from((1, 3, 8)))}
     units = {
         name: tile[name] | {
-            "count": draw(st.integers(1, 2)), "values_per_clock": draw(st.sampled_from((1.0, 0.1, 2.5))),
+            "count": draw(st.integers(1, 2)), "values_per_clock": draw(st.sampled_from((1.0, 0.1, 2.5, 0.7))),
             "clock_ghz": draw(st.sampled_from(CLOCKS_GHZ)),
         }
         for name in ("sigmoid", "maxpool", "shift_add", "vector")
