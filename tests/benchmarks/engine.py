@@ -59,16 +59,16 @@ def reference() -> None:
     system = load_system("isaac-ce-16", ["mapping.interval_windows=196"])
     program = map_network(vgg16(64, classifier=False), system)
     compiled, simpy = medians(lambda: run_compiled(program), lambda: run_simpy(program), runs=3)
-    print(f"VGG-16 convolutions at 64x64, packet: compiled {compiled:.3f} s, SimPy {simpy:.1f} s: {simpy / compiled:.0f} times")
+    ratio = simpy / compiled
+    print(f"VGG-16 convolutions at 64x64, packet: compiled {compiled:.3f} s, SimPy {simpy:.1f} s: {ratio:.0f} times")
 
 
 def _process(*arguments: str, cache: str | None = None) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak memory [GB] of one whole process."""
     environment = {**os.environ, **({"PIMSIM_CACHE_DIR": cache} if cache else {})}
     start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pimsim", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment
-    )
+    command = [sys.executable, "-m", "pimsim", *arguments]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -81,7 +81,8 @@ def process() -> None:
     command = ("run", "vgg16", "--arch", "isaac-ce-16")
     _process(*command)
     walls, cpus, memories = zip(*(_process(*command) for _ in range(RUNS)), strict=True)
-    print(f"second run: {statistics.median(walls):.2f} s wall, {statistics.median(cpus):.2f} s CPU, {max(memories):.2f} GB")
+    wall, cpu = statistics.median(walls), statistics.median(cpus)
+    print(f"second run: {wall:.2f} s wall, {cpu:.2f} s CPU, {max(memories):.2f} GB")
     helps = [_process("--help")[0] for _ in range(RUNS)]
     print(f"--help: {statistics.median(helps):.2f} s wall")
 
