@@ -33,7 +33,9 @@ def vector_timing(system: System, slot_ps: int, rows: int) -> VectorTiming:
     ima, pipeline = system.chip.tile.ima, system.pipeline
     reads = reads_per_vector(ima.crossbar, ima.dac, system.mapping.input_bits, rows)
     read = max(read_ps(ima.crossbar), ns_to_ps(pipeline.latency_ns("crossbar_read")))
-    convert = max(conversion_ps(ima), ns_to_ps(pipeline.latency_ns("conversion")))
+    convert = ns_to_ps(pipeline.latency_ns("conversion"))
+    if pipeline.occupies("conversion", "adc"):
+        convert = max(convert, conversion_ps(ima))
     add = ns_to_ps(pipeline.latency_ns("shift_add"))
     align = slot_after.py_func if hasattr(slot_after, "py_func") else slot_after
     beat = align(slot_ps, max(read, convert, add))

@@ -126,16 +126,22 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         hold_edram = M[at.sl_edram_ps + q]
         hold_bus = M[at.sl_bus_ps + q]
         hold = max(hold_edram, hold_bus)
-        start = max(now, available(M, edram), available(M, bus))
+        start = now
+        if hold_edram > 0:
+            start = max(start, available(M, edram))
+        if hold_bus > 0:
+            start = max(start, available(M, bus))
         hold_dram = M[at.sl_dram_ps + q]
         if hold_dram > 0:
             dram = at.dram + FIELDS * M[at.sl_chip + q]
             start = max(start, available(M, dram))
             hold = max(hold, hold_dram)
             occupy(M, dram, now, start, hold_dram)
-        bus_is_late = available(M, bus) == start
-        occupy(M, edram, now, start, hold_edram)
-        occupy(M, bus, now, start, hold_bus)
+        bus_is_late = hold_bus > 0 and available(M, bus) == start
+        if hold_edram > 0:
+            occupy(M, edram, now, start, hold_edram)
+        if hold_bus > 0:
+            occupy(M, bus, now, start, hold_bus)
         end = stage_end(at.slot_ps, start, hold, at.input_latency_ps)
         tracing.record(M, at, tracing.READ, tile, v, image, start, start + hold)
         if compute >= 0:

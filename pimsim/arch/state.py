@@ -100,22 +100,29 @@ def _durations(values: np.ndarray, of_one) -> np.ndarray:  # type: ignore[no-unt
     return np.array([of_one(int(value)) for value in distinct], np.int64)[inverse].reshape(values.shape)
 
 
-def _unit_ps(unit: DigitalUnit, values: int) -> int:
-    """Time in which all instances of a unit together finish ``values`` [ps]."""
-    if values == 0:
+def _unit_ps(system: System, name: str, values: int) -> int:
+    """Time in which all instances of a digital unit together finish ``values`` [ps]."""
+    resource = "tile_shift_add" if name == "shift_add" else "digital"
+    if values == 0 or not system.pipeline.occupies("activation", resource):
         return 0
+    unit: DigitalUnit = getattr(system.chip.tile, name)
     together = unit.count * Fraction(str(unit.values_per_clock))  # exact: 21 values at 0.7 a clock take 30 clocks
     return cycles_to_ps(math.ceil(values / together), unit.clock_ghz)
 
 
-def _edram_ps(system: System, values: np.ndarray) -> np.ndarray:
-    """Time one bank is held for ``values`` [ps]; more than two banks count as wider ones."""
+def _edram_ps(system: System, values: np.ndarray, stage: str) -> np.ndarray:
+    """Time one bank is held for ``values`` in a stage [ps]; more than two banks count as wider ones."""
+    if not system.pipeline.occupies(stage, "edram"):
+        return np.zeros_like(values)
     edram, bits = system.chip.tile.edram, system.mapping.input_bits
     width = edram.width_bits * max(1, edram.banks // 2)
     return _durations(values, lambda n: transfer_ps(n * bits, width, edram.clock_ghz))
 
 
-def _bus_ps(system: System, values: np.ndarray) -> np.ndarray:
+def _bus_ps(system: System, values: np.ndarray, stage: str) -> np.ndarray:
+    """Time the bus is held for ``values`` in a stage [ps]."""
+    if not system.pipeline.occupies(stage, "bus"):
+        return np.zeros_like(values)
     bus, bits = system.chip.tile.bus, system.mapping.input_bits
     return _durations(values, lambda n: transfer_ps(n * bits, bus.wires, bus.clock_ghz))
 
@@ -129,9 +136,12 @@ def _dram_ps(system: System, values: np.ndarray) -> np.ndarray:
 
 
 def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
-    replicas, tile = program.replicas, program.system.chip.tile
+    replicas = program.replicas
     unit_ps = np.stack(
-        [_durations(replicas.unit_values[:, u], partial(_unit_ps, getattr(tile, UNITS[u]))) for u in range(len(UNITS))],
+        [
+            _durations(replicas.unit_values[:, u], partial(_unit_ps, program.system, name))
+            for u, name in enumerate(UNITS)
+        ],
         axis=1,
     )
     interval, compute = _paces(program, unit_ps, slot_ps)
@@ -160,8 +170,10 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndar
     """(V,) shortest time between windows, and (V,) time in the crossbars (-1: a digital operation in one tile) [ps]."""
     system, replicas, slices = program.system, program.replicas, program.slices
     busiest = unit_ps.max(axis=1)
-    read = np.maximum(_edram_ps(system, slices.read_values), _bus_ps(system, slices.read_values))
-    output = _bus_ps(system, slices.sent_values)
+    read = np.maximum(
+        _edram_ps(system, slices.read_values, "input_read"), _bus_ps(system, slices.read_values, "input_read")
+    )
+    output = _bus_ps(system, slices.sent_values, "output_transfer")
     interval = np.zeros_like(replicas.layer)
     compute = np.full_like(replicas.layer, -1)
     vectors = {
@@ -188,16 +200,15 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndar
 
 def _add_slices(arena: Arena, program: Program) -> None:
     slices, system = program.slices, program.system
-    shift_add = system.chip.tile.shift_add
     arena.add_table(SLICE, {
         "sl_replica": slices.replica,
         "sl_tile": slices.tile,
-        "sl_edram_ps": _edram_ps(system, slices.read_values),
-        "sl_bus_ps": _bus_ps(system, slices.read_values + slices.spilled_values),
+        "sl_edram_ps": _edram_ps(system, slices.read_values, "input_read"),
+        "sl_bus_ps": _bus_ps(system, slices.read_values + slices.spilled_values, "input_read"),
         "sl_dram_ps": _dram_ps(system, slices.spilled_values),
         "sl_chip": slices.tile // program.fabric.tiles,
-        "sl_output_ps": _bus_ps(system, slices.sent_values),
-        "sl_add_ps": _durations(slices.added_values, lambda n: _unit_ps(shift_add, n)),
+        "sl_output_ps": _bus_ps(system, slices.sent_values, "output_transfer"),
+        "sl_add_ps": _durations(slices.added_values, partial(_unit_ps, system, "shift_add")),
         "sl_tree": slices.tree,
         "sl_delivered": np.zeros_like(slices.tile),
     })  # fmt: skip
@@ -250,7 +261,7 @@ def _add_network(tables: Arena, program: Program) -> None:
         "edge_head_ps": head,
         "edge_tail_ps": tail,
     })  # fmt: skip
-    write = _edram_ps(system, leaves.write_values)
+    write = _edram_ps(system, leaves.write_values, "edram_write")
     in_dram = _dram_ps(system, leaves.write_values)
     first = program.message_first[leaves.tree]
     tables.add_table(LEAF, {

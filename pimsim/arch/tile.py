@@ -27,7 +27,7 @@ def transfer_outputs(M, T, at, H, now, s):  # type: ignore[no-untyped-def]
     q = SLICE * s
     tile = M[at.sl_tile + q]
     hold = M[at.sl_output_ps + q]
-    start = serve(M, at.bus + FIELDS * tile, now, hold)
+    start = serve(M, at.bus + FIELDS * tile, now, hold) if hold > 0 else now
     tracing.record(M, at, tracing.OUTPUT, tile, M[at.sl_replica + q], -1, start, start + hold)
     schedule(M, at, H, stage_end(at.slot_ps, start, hold, at.output_latency_ps), at.begin_merge + s)
 
@@ -100,7 +100,7 @@ def write_edram(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
         port = at.dram + FIELDS * (T[at.leaf_spilled + f] - 1)
     else:
         port = at.edram + FIELDS * T[at.leaf_tile + f]
-    start = serve(M, port, now, hold)
+    start = serve(M, port, now, hold) if hold > 0 else now
     tracing.record(M, at, tracing.WRITE, T[at.leaf_tile + f], T[at.leaf_tree + f], -1, start, start + hold)
     schedule(M, at, H, stage_end(at.slot_ps, start, hold, at.write_latency_ps), at.begin_arrived + leaf)
 

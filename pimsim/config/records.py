@@ -267,6 +267,18 @@ StageName = Literal[
 Resource = Literal["edram", "bus", "crossbar", "adc", "ima_shift_add", "tile_shift_add", "digital"]
 
 
+STAGES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "input_read": ("bits", ("edram", "bus")),
+    "crossbar_read": ("reads", ("crossbar",)),
+    "conversion": ("reads", ("adc",)),
+    "shift_add": ("reads", ("ima_shift_add",)),
+    "output_transfer": ("bits", ("bus",)),
+    "activation": ("values", ("tile_shift_add", "digital")),
+    "edram_write": ("bits", ("edram",)),
+}
+"""How each stage occupies, and what: a resource left out of the table is then never waited for by that stage."""
+
+
 class Stage(Spec):
     """One row of the pipeline table."""
 
@@ -275,6 +287,18 @@ class Stage(Spec):
     latency_ns: Positive  #: earliest end after its start
     occupancy: Literal["bits", "reads", "values"]  #: how long the resource is busy, apart from the latency
     #: bits: bits / width clocks of each resource; reads: once a crossbar read; values: values / rate clocks
+
+    @model_validator(mode="after")
+    def _occupies_what_it_can(self) -> Stage:
+        occupancy, resources = STAGES[self.stage]
+        wrong = [name for name in self.resource if name not in resources]
+        if wrong or len(set(self.resource)) != len(self.resource):
+            raise ValueError(f"resource of {self.stage} may be {', '.join(resources)}, each once at most")
+        if self.stage in ("crossbar_read", "shift_add") and not self.resource:
+            raise ValueError(f"resource of {self.stage} must be {', '.join(resources)}")
+        if self.occupancy != occupancy:
+            raise ValueError(f"occupancy of {self.stage} must be {occupancy}")
+        return self
 
 
 class Pipeline(Spec):
@@ -301,6 +325,10 @@ class Pipeline(Spec):
         if isinstance(data, dict) and data.get("schedule") == "dynamic":
             return data | {"slot_ns": None}
         return data
+
+    def occupies(self, name: str, resource: str) -> bool:
+        """Whether the stage called ``name`` keeps the resource busy."""
+        return any(stage.stage == name and resource in stage.resource for stage in self.stages)
 
     def latency_ns(self, name: str) -> float:
         """Latency of the stage called ``name`` [ns]."""

@@ -46,14 +46,21 @@ class Durations:
         """Latency of a stage of the pipeline."""
         return ns_to_ps(self.system.pipeline.latency_ns(name))
 
-    def edram(self, values: int) -> int:
+    def occupied(self, stage: str, resource: str, duration: int) -> int:
+        """The duration, or nothing where the table of stages does not name the resource."""
+        row = next(row for row in self.system.pipeline.stages if row.stage == stage)
+        return duration if resource in row.resource else 0
+
+    def edram(self, stage: str, values: int) -> int:
         """Values through one of a tile's two eDRAM ports; more than two banks make each wider."""
         edram = self.tile.edram
-        return transfer_ps(values * self.bits, edram.width_bits * max(1, edram.banks // 2), edram.clock_ghz)
+        time = transfer_ps(values * self.bits, edram.width_bits * max(1, edram.banks // 2), edram.clock_ghz)
+        return self.occupied(stage, "edram", time)
 
-    def bus(self, values: int) -> int:
+    def bus(self, stage: str, values: int) -> int:
         """Values over a tile's bus."""
-        return transfer_ps(values * self.bits, self.tile.bus.wires, self.tile.bus.clock_ghz)
+        time = transfer_ps(values * self.bits, self.tile.bus.wires, self.tile.bus.clock_ghz)
+        return self.occupied(stage, "bus", time)
 
     def dram(self, values: int) -> int:
         """Values out of or into a chip's DRAM."""
@@ -66,7 +73,8 @@ class Durations:
         """Values through all digital units of one kind of a tile."""
         unit: DigitalUnit = getattr(self.tile, name)
         rate = unit.count * Fraction(str(unit.values_per_clock))
-        return cycles_to_ps(ceil(values / rate), unit.clock_ghz)
+        resource = "tile_shift_add" if name == "shift_add" else "digital"
+        return self.occupied("activation", resource, cycles_to_ps(ceil(values / rate), unit.clock_ghz))
 
     def units(self, replica: int) -> list[int]:
         """A window of the replica in each of UNITS at its home tile."""
@@ -91,7 +99,8 @@ class Durations:
         reads = ceil(Fraction(self.bits, ima.dac.bits)) * ceil(Fraction(rows, ima.crossbar.wordlines))
         samples = max(ima.adc.columns, ceil(Fraction(ima.crossbars * ima.crossbar.columns, ima.adc.count)))
         read = max(ns_to_ps(ima.crossbar.read_ns), self.stage("crossbar_read"))
-        convert = max(cycles_to_ps(samples, ima.adc.sample_rate_gsps), self.stage("conversion"))
+        sampling = self.occupied("conversion", "adc", cycles_to_ps(samples, ima.adc.sample_rate_gsps))
+        convert = max(sampling, self.stage("conversion"))
         add = self.stage("shift_add")
         beat = self.slots.after(max(read, convert, add))
         return reads * beat, reads * beat + self.slots.after(convert) + self.slots.after(add)
@@ -105,7 +114,7 @@ class Durations:
         times = [self.slots.slot, *self.units(replica)]
         for s in range(replicas.slice_first[replica], replicas.slice_first[replica + 1]):
             read, sent = int(slices.read_values[s]), int(slices.sent_values[s])
-            times += [self.edram(read), self.bus(read), self.bus(sent)]
+            times += [self.edram("input_read", read), self.bus("input_read", read), self.bus("output_transfer", sent)]
         if self.program.layers[layer].tiling is not None:
             times.append(self.vector(layer)[0])
         return self.slots.after(max(times))

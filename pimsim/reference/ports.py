@@ -32,16 +32,19 @@ def serve(env: simpy.Environment, *jobs: tuple[Port, int]) -> ProcessGenerator:
     """Ask several ports at once, and when all are free begin to hold each for its own duration [ps].
 
     Returns at the start of the service, with the time at which each port was free; a port that is free
-    before the others waits for them.
+    before the others waits for them.  A port that would be held for no time is not asked.
     """
     asked = env.now
-    requests = [port.servers.request() for port, _ in jobs]
-    yield env.all_of(requests)
+    requests = [port.servers.request() if duration else None for port, duration in jobs]
+    yield env.all_of([request for request in requests if request])
+    free = []
     for request, (port, duration) in zip(requests, jobs, strict=True):
-        port.count += 1
-        port.wait_ps += request.usage_since - asked
-        env.process(port.hold(request, duration))
-    return [request.usage_since for request in requests]
+        if request:
+            port.count += 1
+            port.wait_ps += request.usage_since - asked
+            env.process(port.hold(request, duration))
+        free.append(request.usage_since if request else asked)
+    return free
 
 
 class Ports:

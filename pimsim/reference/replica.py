@@ -124,7 +124,10 @@ class TileReplica(Replica):
         world = self.world
         durations, ports, slices = world.durations, world.ports, world.program.slices
         tile, read, spilled = int(slices.tile[s]), int(slices.read_values[s]), int(slices.spilled_values[s])
-        jobs = [(ports.edram[tile], durations.edram(read)), (ports.bus[tile], durations.bus(read + spilled))]
+        jobs = [
+            (ports.edram[tile], durations.edram("input_read", read)),
+            (ports.bus[tile], durations.bus("input_read", read + spilled)),
+        ]
         if spilled > 0:
             jobs.append((world.dram_of(tile), durations.dram(spilled)))
         free = yield from serve(self.env, *jobs)
@@ -196,7 +199,7 @@ class GatheringReplica(TileReplica):
         tile, sent, added = int(slices.tile[s]), int(slices.sent_values[s]), int(slices.added_values[s])
         _, end, _ = yield read
         yield self.env.turn(Kind.OUTPUT, s, end + self.vector_latency)
-        transfer = durations.bus(sent)
+        transfer = durations.bus("output_transfer", sent)
         yield from serve(self.env, (world.ports.bus[tile], transfer))
         in_tile = slots.stage_end(self.env.now, transfer, world.latency["output_transfer"])
         yield self.env.turn(Kind.MERGE, s, in_tile)
@@ -204,8 +207,7 @@ class GatheringReplica(TileReplica):
         if tree < 0:
             return
         adding = durations.unit("shift_add", added)
-        if added > 0:
-            yield from serve(self.env, (world.ports.units[UNITS.index("shift_add")][tile], adding))
+        yield from serve(self.env, (world.ports.units[UNITS.index("shift_add")][tile], adding))
         delivered = self.env.event()
         world.network.send(tree, slots.after(self.env.now + adding), lambda leaf: delivered.succeed())
         yield delivered

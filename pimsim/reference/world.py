@@ -52,7 +52,7 @@ class World:
         if leaves.spilled[leaf]:
             port, hold = self.dram_of(tile), self.durations.dram(values)
         else:
-            port, hold = self.ports.edram[tile], self.durations.edram(values)
+            port, hold = self.ports.edram[tile], self.durations.edram("edram_write", values)
         yield from serve(self.env, (port, hold))
         yield self.env.turn(Kind.ARRIVED, leaf, self.slots.stage_end(self.env.now, hold, self.latency["edram_write"]))
         self._check_order(leaf, image, window)

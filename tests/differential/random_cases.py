@@ -136,13 +136,24 @@ def _tiles(draw: st.DrawFn) -> dict[str, Any]:
     return tile | units | {"imas": draw(st.integers(1, 3)), "ima": ima, "edram": edram, "bus": bus}
 
 
+def _resources(stage: dict[str, Any]) -> st.SearchStrategy[list[str]]:
+    """All that a stage occupies, now and then without one of them."""
+    every = list(stage["resource"])
+    if stage["stage"] in ("crossbar_read", "shift_add"):
+        return st.just(every)
+    return st.sampled_from([every, every, every, every[1:]])
+
+
 @st.composite
 def _pipelines(draw: st.DrawFn) -> dict[str, Any]:
     pipeline = ISAAC["pipeline"]
     if draw(st.booleans()):
         return pipeline
     dynamic = draw(st.booleans())
-    stages = [stage | {"latency_ns": draw(st.sampled_from((100, 20, 7.5, 0.001)))} for stage in pipeline["stages"]]
+    stages = [
+        stage | {"latency_ns": draw(st.sampled_from((100, 20, 7.5, 0.001))), "resource": draw(_resources(stage))}
+        for stage in pipeline["stages"]
+    ]
     return pipeline | {
         "schedule": "dynamic" if dynamic else "slotted",
         "slot_ns": None if dynamic else draw(st.sampled_from((100, 33.3, 1))),
