@@ -122,7 +122,8 @@ def _find_needs(  # type: ignore[no-untyped-def]
             more = np.empty(room, np.int64)
             more[:n] = positions[:n]
             positions = more
-        mine = np.sort(listed[:count])
+        mine = listed[:count].copy()
+        _sort(mine)
         positions[n : n + count] = mine
         _rank_windows(
             mine, last_use, rows_lo, rows_hi, cols_lo, cols_hi, columns, source_columns,
@@ -141,6 +142,19 @@ def _find_needs(  # type: ignore[no-untyped-def]
         n += count
         first[v + 1] = n
     return first, positions[:n].copy(), ready, done, least
+
+
+@njit(cache=True)
+def _sort(values):  # type: ignore[no-untyped-def]
+    """Insertion sort: windows come in raster order, so what they need is nearly sorted (and numpy's sort takes
+    seconds to compile)."""
+    for i in range(1, values.size):
+        value = values[i]
+        k = i
+        while k > 0 and values[k - 1] > value:
+            values[k] = values[k - 1]
+            k -= 1
+        values[k] = value
 
 
 @njit(cache=True)

@@ -40,10 +40,11 @@ def build_trees(
     fabric: Fabric, sources: np.ndarray, target_first: np.ndarray, targets: np.ndarray, mode: str
 ) -> Trees:
     """One tree for each source: from tile ``sources[t]`` to tiles ``targets[target_first[t]:target_first[t + 1]]``."""
-    arrays = _grow(
+    first, link, parent, target, passed = _grow(
         fabric.shape(), fabric.link_kinds(), longest_path(fabric), sources, target_first, targets, _MODES[mode]
     )
-    return Trees(*arrays)
+    order, roots, child_lo, child_hi = _breadth_first(first, parent)
+    return Trees(first, roots, link[order], child_lo, child_hi, target[order], passed[order])
 
 
 @njit(cache=True)
@@ -65,12 +66,9 @@ def _grow(shape, kinds, longest, sources, target_first, targets, mode):  # type:
             hops = path(shape, sources[tree], targets[k], way)
             if n + hops + 1 > room:
                 room = 2 * room + hops
-                link = _longer(link, room)
-                parent = _longer(parent, room)
-                target = _longer(target, room)
-                more = np.zeros((room, 4), np.int64)
-                more[:n] = passed[:n]
-                passed = more
+                link, parent, target = _longer(link, room), _longer(parent, room), _longer(target, room)
+                passed = _longer(passed.ravel(), 4 * room).reshape(room, 4)
+                passed[n:] = 0
             if hops == 0 or mode == 2:
                 link[n], parent[n], target[n] = -1, -1, k
                 for h in range(hops):
@@ -89,7 +87,7 @@ def _grow(shape, kinds, longest, sources, target_first, targets, mode):  # type:
                 n += 1
             target[above] = k
     first[n_trees] = n
-    return _breadth_first(first, link[:n], parent[:n], target[:n], passed[:n])
+    return first, link[:n], parent[:n], target[:n], passed[:n]
 
 
 @njit(cache=True)
@@ -100,37 +98,39 @@ def _longer(array, room):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True)
-def _breadth_first(first, link, parent, target, passed):  # type: ignore[no-untyped-def]
-    n = link.size
-    children = np.zeros(n + 1, np.int64)  # of old edge i: order[start[i]:start[i + 1]]
+def _breadth_first(first, parent):  # type: ignore[no-untyped-def]
+    """Order of edges in which children are contiguous: (edges,) old index, (trees,) roots, (edges,) children."""
+    n = parent.size
+    start = np.zeros(n + 1, np.int64)  # children of old edge i: listed[start[i]:start[i + 1]]
     for i in range(n):
         if parent[i] >= 0:
-            children[parent[i] + 1] += 1
-    start = np.cumsum(children)
-    order = np.empty(n, np.int64)
+            start[parent[i] + 1] += 1
+    for i in range(n):
+        start[i + 1] += start[i]
+    listed = np.empty(n, np.int64)
     filled = start.copy()
     for i in range(n):
         if parent[i] >= 0:
-            order[filled[parent[i]]] = i
+            listed[filled[parent[i]]] = i
             filled[parent[i]] += 1
     roots = np.zeros(first.size - 1, np.int64)
-    old = np.empty(n, np.int64)  # new position -> old edge
+    order = np.empty(n, np.int64)
     child_lo = np.zeros(n, np.int64)
     child_hi = np.zeros(n, np.int64)
     for tree in range(first.size - 1):
         end = first[tree]
         for i in range(first[tree], first[tree + 1]):
             if parent[i] < 0:
-                old[end] = i
+                order[end] = i
                 end += 1
         roots[tree] = end - first[tree]
         at = first[tree]
         while at < end:
-            i = old[at]
+            i = order[at]
             child_lo[at] = end
             for c in range(start[i], start[i + 1]):
-                old[end] = order[c]
+                order[end] = listed[c]
                 end += 1
             child_hi[at] = end
             at += 1
-    return first, roots, link[old], child_lo, child_hi, target[old], passed[old]
+    return order, roots, child_lo, child_hi
