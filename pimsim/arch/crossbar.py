@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 from pimsim.config.records import Crossbar, Dac
-from pimsim.units import ns_to_ps
 
 
 def reads_per_vector(crossbar: Crossbar, dac: Dac, input_bits: int, rows: int) -> int:
     """Reads until a vector of ``rows`` values is done: each input bit slice, for each group of driven wordlines."""
     return -(-input_bits // dac.bits) * -(-min(rows, crossbar.rows) // crossbar.wordlines)
-
-
-def read_ps(crossbar: Crossbar) -> int:
-    """Duration of one read [ps]."""
-    return ns_to_ps(crossbar.read_ns)

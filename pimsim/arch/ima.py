@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pimsim.arch.adc import conversion_ps
-from pimsim.arch.crossbar import read_ps, reads_per_vector
+from pimsim.arch.crossbar import reads_per_vector
 from pimsim.arch.slots import slot_after
 from pimsim.config.records import System
-from pimsim.units import ns_to_ps
+from pimsim.technology.components import read_time_ns
+from pimsim.units import PS_PER_NS, ns_to_ps
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class VectorTiming:
     """How long one vector takes in an IMA [ps]."""
 
     reads: int
-    interval_ps: int  #: the input register takes its next vector during the last read of this one
+    interval_ps: int  #: from one vector to the next
     latency_ps: int  #: input register full to output register full
 
 
@@ -30,13 +31,9 @@ def vector_timing(system: System, slot_ps: int, rows: int) -> VectorTiming:
     One read follows another after the slowest of read, conversion and shift-and-add; each of these is a
     stage of its own, so conversion and shift-and-add add their latency once.
     """
-    ima, pipeline = system.chip.tile.ima, system.pipeline
+    ima = system.chip.tile.ima
     reads = reads_per_vector(ima.crossbar, ima.dac, system.mapping.input_bits, rows)
-    read = max(read_ps(ima.crossbar), ns_to_ps(pipeline.latency_ns("crossbar_read")))
-    convert = ns_to_ps(pipeline.latency_ns("conversion"))
-    if pipeline.occupies("conversion", "adc"):
-        convert = max(convert, conversion_ps(ima))
-    add = ns_to_ps(pipeline.latency_ns("shift_add"))
+    convert, add = conversion_ps(system), ns_to_ps(system.pipeline.latency_ns("shift_add"))
     align = slot_after.py_func if hasattr(slot_after, "py_func") else slot_after
-    beat = align(slot_ps, max(read, convert, add))
+    beat = align(slot_ps, round(read_time_ns(system) * PS_PER_NS))
     return VectorTiming(reads, reads * beat, reads * beat + align(slot_ps, convert) + align(slot_ps, add))

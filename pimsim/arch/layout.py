@@ -47,6 +47,7 @@ class Layout(NamedTuple):
     output_latency_ps: int
     activation_latency_ps: int
     write_latency_ps: int
+    dram_latency_ps: int
     n_layers: int
     batch: int
     # ports, one record each
@@ -67,6 +68,8 @@ class Layout(NamedTuple):
     rep_buffer_end: int
     rep_unit_ps: int  #: four words: occupancy of each digital unit by a window
     rep_interval_ps: int  #: a window follows the last one at the earliest after this
+    rep_work_ps: int  #: of it, what crossbars and digital units alone would need
+    rep_paced_by_bus: int  #: 1: the bus, rather than the eDRAM, stretches it
     rep_compute_ps: int  #: inputs in the registers to last output in the output register; -1: no crossbars
     rep_next: int  #: next window to issue, within its image
     rep_image: int  #: and its image

@@ -135,7 +135,7 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         if hold_dram > 0:
             dram = at.dram + FIELDS * M[at.sl_chip + q]
             start = max(start, available(M, dram))
-            hold = max(hold, hold_dram)
+            hold = max(hold, hold_dram + at.dram_latency_ps)
             occupy(M, dram, now, start, hold_dram)
         bus_is_late = hold_bus > 0 and available(M, bus) == start
         if hold_edram > 0:

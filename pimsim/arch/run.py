@@ -118,6 +118,8 @@ def _timing(M: np.ndarray, at: Layout, program: Program, batch: int, events: int
             reason: of_replicas(getattr(at, f"lost_{reason}")) for reason in LOSSES
         },
         interval_ps=of_replicas(at.rep_interval_ps),
+        work_ps=of_replicas(at.rep_work_ps),
+        paced_by_bus=of_replicas(at.rep_paced_by_bus) != 0,
         last_start_ps=of_replicas(at.rep_last_start),
         ports=ports,
         window_start_ps=column(at.log_start_ps, logged).reshape(-1, windows),

@@ -70,6 +70,7 @@ def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str
         output_latency_ps=ns_to_ps(pipeline.latency_ns("output_transfer")),
         activation_latency_ps=ns_to_ps(pipeline.latency_ns("activation")),
         write_latency_ps=ns_to_ps(pipeline.latency_ns("edram_write")),
+        dram_latency_ps=ns_to_ps(program.system.chip.dram.latency_ns) if program.system.chip.dram else 0,
         n_layers=len(program.layers),
         n_windows=program.windows.position.size,
         batch=batch,
@@ -111,11 +112,11 @@ def _unit_ps(system: System, name: str, values: int) -> int:
 
 
 def _edram_ps(system: System, values: np.ndarray, stage: str) -> np.ndarray:
-    """Time one bank is held for ``values`` in a stage [ps]; more than two banks count as wider ones."""
+    """Time one of two banks is held for ``values`` in a stage [ps]; more banks make these two wider."""
     if not system.pipeline.occupies(stage, "edram"):
         return np.zeros_like(values)
     edram, bits = system.chip.tile.edram, system.mapping.input_bits
-    width = edram.width_bits * max(1, edram.banks // 2)
+    width = max(edram.width_bits, edram.width_bits * edram.banks // 2)
     return _durations(values, lambda n: transfer_ps(n * bits, width, edram.clock_ghz))
 
 
@@ -131,8 +132,8 @@ def _dram_ps(system: System, values: np.ndarray) -> np.ndarray:
     dram, bits = system.chip.dram, system.mapping.input_bits
     if dram is None:
         return np.zeros_like(values)
-    latency, rate = ns_to_ps(dram.latency_ns), dram.gb_per_s
-    return _durations(values, lambda n: latency + stream_ps(n * bits / 8, rate) if n else 0)
+    rate = dram.gb_per_s
+    return _durations(values, lambda n: stream_ps(n * bits / 8, rate))
 
 
 def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
@@ -144,7 +145,6 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
         ],
         axis=1,
     )
-    interval, compute = _paces(program, unit_ps, slot_ps)
     nothing = np.zeros_like(replicas.layer)
     state = ("next", "image", "state", "ready_ps", "asked_ps", "transit_ps", "blocked_next", "freed", "freed_image",
              "merged", "level", "active", "active_image")  # fmt: skip
@@ -158,23 +158,25 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
         "rep_buffer_first": replicas.buffer_first[:-1],
         "rep_buffer_end": replicas.buffer_first[1:],
         "rep_unit_ps": unit_ps,
-        "rep_interval_ps": interval,
-        "rep_compute_ps": compute,
+        **_paces(program, unit_ps, slot_ps),
         **{f"rep_{name}": nothing for name in state},
         "rep_last_start": nothing - 1,
         **{f"lost_{reason}": nothing for reason in LOSSES},
     })  # fmt: skip
 
 
-def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndarray, np.ndarray]:
-    """(V,) shortest time between windows, and (V,) time in the crossbars (-1: a digital operation in one tile) [ps]."""
+def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> dict[str, np.ndarray]:
+    """Columns of the replicas' records that say how fast a replica can be; (V,) [ps].
+
+    ``compute`` is -1 for a digital operation in one tile, which needs no transfer between read and activation.
+    """
     system, replicas, slices = program.system, program.replicas, program.slices
-    busiest = unit_ps.max(axis=1)
-    read = np.maximum(
-        _edram_ps(system, slices.read_values, "input_read"), _bus_ps(system, slices.read_values, "input_read")
+    edram = _edram_ps(system, slices.read_values, "input_read")
+    bus = np.maximum(
+        _bus_ps(system, slices.read_values, "input_read"), _bus_ps(system, slices.sent_values, "output_transfer")
     )
-    output = _bus_ps(system, slices.sent_values, "output_transfer")
-    interval = np.zeros_like(replicas.layer)
+    busiest = unit_ps.max(axis=1)
+    work, interval, by_bus = (np.zeros_like(replicas.layer) for _ in range(3))
     compute = np.full_like(replicas.layer, -1)
     vectors = {
         i: vector_timing(system, slot_ps, int((layer.tiling.row_hi - layer.tiling.row_lo).max()))
@@ -182,20 +184,27 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> tuple[np.ndar
         if layer.tiling is not None
     }
     for v, layer in enumerate(replicas.layer):
-        own = slice(int(replicas.slice_first[v]), int(replicas.slice_first[v + 1]))
         if replicas.tile[v] < 0:
-            host, bits = system.host, system.mapping.input_bits
             values = program.dataflow.nodes[layer].channels
-            interval[v] = stream_ps(values * bits / 8, host.gb_per_s)
-            compute[v] = ns_to_ps(host.latency_ns)
+            work[v] = interval[v] = stream_ps(values * system.mapping.input_bits / 8, system.host.gb_per_s)
+            compute[v] = ns_to_ps(system.host.latency_ns)
             continue
-        paced = max(int(busiest[v]), int(read[own].max()), int(output[own].max()))
+        own = slice(int(replicas.slice_first[v]), int(replicas.slice_first[v + 1]))
+        needed = max(int(busiest[v]), vectors[layer].interval_ps if layer in vectors else 0)
         if layer in vectors:
-            paced, compute[v] = max(paced, vectors[layer].interval_ps), vectors[layer].latency_ps
+            compute[v] = vectors[layer].latency_ps
         elif own.stop - own.start > 1:  # a digital operation whose inputs lie in several tiles
             compute[v] = 0
-        interval[v] = max(-(-paced // slot_ps), 1) * slot_ps
-    return interval, compute
+        work[v] = max(-(-needed // slot_ps), 1) * slot_ps
+        moving = max(int(edram[own].max()), int(bus[own].max()))
+        interval[v] = max(work[v], -(-moving // slot_ps) * slot_ps)
+        by_bus[v] = bus[own].max() > edram[own].max()
+    return {
+        "rep_interval_ps": interval,
+        "rep_work_ps": work,
+        "rep_paced_by_bus": by_bus,
+        "rep_compute_ps": compute,
+    }
 
 
 def _add_slices(arena: Arena, program: Program) -> None:

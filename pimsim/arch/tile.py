@@ -96,13 +96,14 @@ def write_edram(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
         gather(M, T, at, H, now, s)
         return
     hold = T[at.leaf_write_ps + f]
+    port = at.edram + FIELDS * T[at.leaf_tile + f]
+    occupied = hold
     if T[at.leaf_spilled + f] > 0:
         port = at.dram + FIELDS * (T[at.leaf_spilled + f] - 1)
-    else:
-        port = at.edram + FIELDS * T[at.leaf_tile + f]
+        occupied = hold + at.dram_latency_ps
     start = serve(M, port, now, hold) if hold > 0 else now
     tracing.record(M, at, tracing.WRITE, T[at.leaf_tile + f], T[at.leaf_tree + f], -1, start, start + hold)
-    schedule(M, at, H, stage_end(at.slot_ps, start, hold, at.write_latency_ps), at.begin_arrived + leaf)
+    schedule(M, at, H, stage_end(at.slot_ps, start, occupied, at.write_latency_ps), at.begin_arrived + leaf)
 
 
 @event("arrived")

@@ -252,6 +252,12 @@ class ChipGraph(Spec):
     kind: Literal["mesh", "ring"] = "mesh"  #: neighbours in a rectangle, or in a circle
     columns: Count | None = None  #: mesh width; None: as square as the number of chips allows
 
+    @model_validator(mode="after")
+    def _a_ring_has_no_columns(self) -> ChipGraph:
+        if self.kind == "ring" and self.columns is not None:
+            raise ValueError("columns belong to kind: mesh; with ring they must be null")
+        return self
+
 
 class Host(Spec):
     """Where images come from and results go: one link into the first chip."""
@@ -316,6 +322,8 @@ class Pipeline(Spec):
             raise ValueError("stages must be, in this order: " + ", ".join(wanted))
         if self.schedule == "slotted" and self.slot_ns is None:
             raise ValueError("schedule: slotted needs slot_ns")
+        if self.slot_ns is not None and self.slot_ns < 0.001:
+            raise ValueError("slot_ns must be at least 0.001, the clock of the simulator")
         return self
 
     @model_validator(mode="before")
@@ -349,6 +357,12 @@ class Mapping(Spec):
     crossbar_order: Literal["columns", "rows"] = "columns"  #: what stays together when a layer spans tiles
     placement: Literal["snake", "bands"] = "snake"  #: where on the mesh the tiles of a layer lie
     spill: Literal["error", "dram"] = "error"  #: what happens where eDRAM is too small
+
+    @model_validator(mode="after")
+    def _an_interval_needs_copies(self) -> Mapping:
+        if self.replication == "none" and self.interval_windows is not None:
+            raise ValueError("interval_windows belongs to replication: balanced; with none it must be null")
+        return self
 
 
 class System(Spec):

@@ -18,6 +18,7 @@ from pimsim.mapping.allocation import (
     unit_values,
 )
 from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, share_edram
+from pimsim.mapping.cautions import cautions
 from pimsim.mapping.delivery import BufferTiles, Senders, plan_deliveries, sort_entries
 from pimsim.mapping.joins import join_reach
 from pimsim.mapping.placement import STRATEGIES
@@ -88,15 +89,17 @@ class _Mapper:
         self._find_needs()
 
     def place(self) -> None:
-        """Place the matrices; where tiles run out because eDRAM does, with fewer copies or more chips."""
+        """Place everything; where eDRAM runs out, with fewer copies or more chips."""
         while True:
             try:
                 self.placed = self._place_matrices(watch_edram=True)
+                self._place_digital(watch_edram=True)
                 return
             except NoRoom:
                 fewer = scale_down(self.replication, self.dataflow, self.system)
                 if fewer is None:  # as few as possible: say which layer is too large, or spill
                     self.placed = self._place_matrices(watch_edram=False)
+                    self._place_digital(watch_edram=False)
                     return
                 self._replicate(fewer)
 
@@ -105,8 +108,7 @@ class _Mapper:
         return place_matrices(self.dataflow, self.tilings, least, self.turns, self.system, watch_edram)
 
     def program(self) -> Program:
-        """What follows once the matrices have their tiles."""
-        self._place_digital()
+        """What follows once everything has its tiles."""
         demand = self._demand()
         tiles = self.fabric.n_tiles
         tile_bytes = self.system.chip.tile.edram.kib * 1024
@@ -125,8 +127,8 @@ class _Mapper:
             dataflow=self.dataflow, system=self.system, chips=self.replication.chips, network=self.network,
             fabric=self.fabric, layers=self._layers(), replicas=replicas, slices=slices, windows=windows,
             buffers=buffers, entry_buffer=deliveries.entry_buffer, entry_rank=deliveries.entry_rank,
-            trees=deliveries.trees, tree_flits=deliveries.tree_flits, message_first=deliveries.message_first,
-            message=deliveries.message, leaves=deliveries.leaves,
+            trees=deliveries.trees, priced_trees=deliveries.priced_trees, tree_flits=deliveries.tree_flits,
+            message_first=deliveries.message_first, message=deliveries.message, leaves=deliveries.leaves,
             edram_bytes=bytes_in_tiles(demand, capacity, spilled, tiles),
             notes=self._notes(spilled, demand),
         )  # fmt: skip
@@ -163,9 +165,9 @@ class _Mapper:
     def _positions_grid(self, node: int) -> tuple[int, int]:
         return (1, 1) if self.nodes[node].reduces else self.nodes[node].grid
 
-    def _place_digital(self) -> None:
+    def _place_digital(self, watch_edram: bool) -> None:
         """Each digital replica goes to the tile of the replica that delivers its first input, or the nearest where
-        eDRAM and the time of the digital units suffice."""
+        eDRAM and the time of the digital units suffice.  Raises NoRoom where eDRAM suffices nowhere."""
         word = -(-self.system.mapping.input_bits // 8)
         tile_bytes = self.system.chip.tile.edram.kib * 1024
         room = np.full(self.fabric.n_tiles, tile_bytes, dtype=np.int64)
@@ -190,6 +192,8 @@ class _Mapper:
                     channels = edge_channels(node, part)
                     needed = word * sum(n * c for n, c in zip(least, channels, strict=True))
                     fits = (room >= needed) & ((free_ns >= busy_ns) | bool(placed))
+                    if watch_edram and not (room >= needed).any():
+                        raise NoRoom
                     tile = self._nearest(tile, fits, room >= needed)
                     room[tile] -= needed
                     free_ns[tile] -= 0 if placed else busy_ns
@@ -320,8 +324,8 @@ class _Mapper:
         mode = "ideal" if self.network == "ideal" else noc.multicast
         tiles = BufferTiles(demand.tile_first, demand.tile, self.buffer_values, _ints(self.rows.sent))
         return plan_deliveries(
-            senders, entries, tiles, spilled, self.fabric, mode, self.system.mapping.input_bits, noc.flit_bits,
-            noc.header_flits,
+            senders, entries, tiles, spilled, self.fabric, mode, noc.multicast, self.system.mapping.input_bits,
+            noc.flit_bits, noc.header_flits,
         )  # fmt: skip
 
     def _entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -361,7 +365,7 @@ class _Mapper:
         )
 
     def _notes(self, spilled: np.ndarray, demand: BufferDemand) -> tuple[str, ...]:
-        notes = list(self.dataflow.notes)
+        notes = [*self.dataflow.notes, *cautions(self.system)]
         notes += [f"{node.name}: {note}" for node in self.nodes for note in node.notes]
         layers = sorted({demand.layer[b] for b in np.flatnonzero(spilled)})
         if layers:

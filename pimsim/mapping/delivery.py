@@ -20,6 +20,7 @@ class Deliveries:
     entry_rank: np.ndarray
     window_tree: np.ndarray
     trees: Trees
+    priced_trees: Trees
     tree_flits: np.ndarray
     message_first: np.ndarray
     message: np.ndarray
@@ -62,7 +63,7 @@ def sort_entries(window: np.ndarray, buffer: np.ndarray, rank: np.ndarray, windo
 
 def plan_deliveries(
     senders: Senders, entries: tuple[np.ndarray, ...], buffers: BufferTiles, spilled: np.ndarray, fabric: Fabric,
-    mode: str, word_bits: int, flit_bits: int, header_flits: int,
+    mode: str, multicast: str, word_bits: int, flit_bits: int, header_flits: int,
 ) -> Deliveries:  # fmt: skip
     """Group windows by destinations, and give each group a tree; add each slice's way to its home tile."""
     entry_first, entry_buffer, entry_rank = entries
@@ -78,6 +79,7 @@ def plan_deliveries(
     tiles = np.concatenate([target.tile, senders.replica_tile[senders.slice_replica[remote]]])
     target_first = np.concatenate([target.first, target.first[-1] + 1 + np.arange(remote.size)])
     trees = build_trees(fabric, source, target_first, tiles, mode)
+    priced = trees if mode == multicast else build_trees(fabric, source, target_first, tiles, multicast)
 
     values = np.concatenate([target.sent, senders.slice_results[remote]])
     flits = -(-values * word_bits // flit_bits) + header_flits
@@ -92,7 +94,7 @@ def plan_deliveries(
         entry_first=np.concatenate([target.entry_first, target.entry_first[-1] + none]),
         entry=target.entry,
     )
-    return Deliveries(entry_first, entry_buffer, entry_rank, window_tree, trees, flits, message_first, message,
+    return Deliveries(entry_first, entry_buffer, entry_rank, window_tree, trees, priced, flits, message_first, message,
                       leaves, slice_tree)  # fmt: skip
 
 

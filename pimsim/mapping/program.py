@@ -121,6 +121,7 @@ class Program:
     entry_buffer: np.ndarray  #: (entries,)
     entry_rank: np.ndarray  #: (entries,)
     trees: Trees
+    priced_trees: Trees  #: links that packets take; as ``trees``, unless the network is ideal: then links cost no time
     tree_flits: np.ndarray  #: (T,) flits of a packet, header included
     message_first: np.ndarray  #: (T + 1,) windows that use the tree, in the order of sending
     message: np.ndarray  #: window of the n-th message; of a slice's tree: its replica's windows

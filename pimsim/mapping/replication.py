@@ -116,6 +116,16 @@ def _smallest_that_fits(tiles, longest: int, offered: int) -> int:  # type: igno
 
 def _check_layer_names(dataflow: Dataflow, system: System) -> None:
     names = {node.name for node in dataflow.nodes if node.kind == "mvm"}
+    for i, node in enumerate(dataflow.nodes):
+        stated = system.mapping.layer_replication.get(node.name)
+        if stated is None or node.matrix is None:
+            continue
+        key = f"mapping.layer_replication.{node.name}"
+        if stated > node.windows:
+            raise InputError(f"{stated} copies of a layer of {node.windows} windows; at most that many", key=key)
+        if node.matrix.local or (stated > 1 and _recurrent(dataflow, i)):
+            why = "every window has weights of its own" if node.matrix.local else "its steps follow each other"
+            raise InputError(f"layer '{node.name}' cannot be copied: {why}", key=key)
     for key in ("layer_replication", "layer_weight_bits"):
         for name in getattr(system.mapping, key):
             if name not in names:

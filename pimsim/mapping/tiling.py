@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimsim.config.records import System
+from pimsim.errors import InputError
 from pimsim.workload.dataflow import Matrix, Node
 
 
@@ -51,7 +52,11 @@ def tile_matrix(node: Node, system: System) -> Tiling:
     slices = -(-weight_bits(node, system) // array.cell_bits)
     per_crossbar = array.columns // slices
     if per_crossbar == 0:
-        raise ValueError(f"a weight of {slices} cells does not fit a row of {array.columns} columns")
+        raise InputError(
+            f"a {weight_bits(node, system)}-bit weight of layer '{node.name}' takes {slices} cells of "
+            f"{array.cell_bits} bits, and a crossbar has {array.columns} columns",
+            key="chip.tile.ima.crossbar.columns",
+        )
     groups_together = 1
     if matrix.groups > 1 and matrix.rows <= array.rows and matrix.columns <= per_crossbar:
         groups_together = min(array.rows // matrix.rows, per_crossbar // matrix.columns, matrix.groups)

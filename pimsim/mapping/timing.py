@@ -35,7 +35,9 @@ class Timing:
     layer_first_ps: np.ndarray  #: (batch, layers) first window starts
     layer_last_ps: np.ndarray  #: (batch, layers) last output leaves
     lost_ps: dict[str, np.ndarray]  #: reason, one of LOSSES -> (V,)
-    interval_ps: np.ndarray  #: (V,)
+    interval_ps: np.ndarray  #: (V,) shortest time between two windows
+    work_ps: np.ndarray  #: (V,) of it, what crossbars and digital units alone would need
+    paced_by_bus: np.ndarray  #: (V,) bool: the bus, rather than the eDRAM, stretches the interval beyond that
     last_start_ps: np.ndarray  #: (V,)
     ports: dict[str, PortCounts]  #: host, edram, bus, sigmoid, maxpool, shift_add, vector, dram, link
     window_start_ps: np.ndarray  #: (batch, W), empty unless logged

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 
 from pimsim.config.records import System
+from pimsim.errors import InputError
 
 INJECT, MESH, EJECT, CHIP = range(4)  #: kinds of links
 KIND_NAMES = ("inject", "mesh", "eject", "chip")
@@ -88,9 +89,16 @@ class Fabric:
 
 
 def build_fabric(system: System, chips: int) -> Fabric:
-    """The links of ``chips`` chips of the system's kind."""
+    """The links of ``chips`` chips of the system's kind; raises InputError where a chip has too few."""
     noc = system.chip.noc
     columns = 0 if system.chip_graph.kind == "ring" else system.chip_graph.columns or math.ceil(math.sqrt(chips))
+    needed = _links_of_a_chip(chips, columns)
+    if needed > system.chip.links.count:
+        raise InputError(
+            f"{system.chip.links.count} links a chip do not join {chips} chips in a {system.chip_graph.kind}; "
+            f"it takes {needed}",
+            key="chip.links.count",
+        )
     return Fabric(
         chips=chips,
         tiles=system.chip.tiles,
@@ -101,6 +109,18 @@ def build_fabric(system: System, chips: int) -> Fabric:
         io_y=noc.io_router[1],
         chip_columns=columns,
     )
+
+
+def _links_of_a_chip(chips: int, columns: int) -> int:
+    """Most neighbours that a chip has, in a mesh of so many columns or (0) in a ring."""
+    if columns == 0:
+        return min(2, chips - 1)
+    neighbours = [
+        (x > 0) + (x + 1 < columns and chip + 1 < chips) + (chip >= columns) + (chip + columns < chips)
+        for chip in range(min(chips, 4 * columns))
+        for x in [chip % columns]
+    ]
+    return max(neighbours)
 
 
 @njit(cache=True)

@@ -54,7 +54,8 @@ class Durations:
     def edram(self, stage: str, values: int) -> int:
         """Values through one of a tile's two eDRAM ports; more than two banks make each wider."""
         edram = self.tile.edram
-        time = transfer_ps(values * self.bits, edram.width_bits * max(1, edram.banks // 2), edram.clock_ghz)
+        width = max(edram.width_bits, edram.width_bits * edram.banks // 2)
+        time = transfer_ps(values * self.bits, width, edram.clock_ghz)
         return self.occupied(stage, "edram", time)
 
     def bus(self, stage: str, values: int) -> int:
@@ -67,7 +68,12 @@ class Durations:
         dram = self.system.chip.dram
         if values == 0 or dram is None:
             return 0
-        return ns_to_ps(dram.latency_ns) + stream_ps(values * self.bits / 8, dram.gb_per_s)
+        return stream_ps(values * self.bits / 8, dram.gb_per_s)
+
+    def dram_latency(self) -> int:
+        """From the request to a chip's DRAM until data flows."""
+        dram = self.system.chip.dram
+        return 0 if dram is None else ns_to_ps(dram.latency_ns)
 
     def unit(self, name: str, values: int) -> int:
         """Values through all digital units of one kind of a tile."""
@@ -105,19 +111,22 @@ class Durations:
         beat = self.slots.after(max(read, convert, add))
         return reads * beat, reads * beat + self.slots.after(convert) + self.slots.after(add)
 
-    def pace(self, replica: int) -> int:
-        """Shortest time from the start of one window of the replica to that of the next."""
+    def pace(self, replica: int) -> tuple[int, int, bool]:
+        """Shortest time from the start of one window of the replica to that of the next; of it, the time of
+        crossbars and digital units; and whether the bus stretches it, rather than the eDRAM."""
         replicas, slices = self.program.replicas, self.program.slices
         if replicas.tile[replica] < 0:
-            return self.host(replica)
+            return self.host(replica), self.host(replica), False
         layer = int(replicas.layer[replica])
-        times = [self.slots.slot, *self.units(replica)]
+        work = [self.slots.slot, *self.units(replica)]
+        if self.program.layers[layer].tiling is not None:
+            work.append(self.vector(layer)[0])
+        edram, bus = [0], [0]
         for s in range(replicas.slice_first[replica], replicas.slice_first[replica + 1]):
             read, sent = int(slices.read_values[s]), int(slices.sent_values[s])
-            times += [self.edram("input_read", read), self.bus("input_read", read), self.bus("output_transfer", sent)]
-        if self.program.layers[layer].tiling is not None:
-            times.append(self.vector(layer)[0])
-        return self.slots.after(max(times))
+            edram.append(self.edram("input_read", read))
+            bus += [self.bus("input_read", read), self.bus("output_transfer", sent)]
+        return self.slots.after(max(work + edram + bus)), self.slots.after(max(work)), max(bus) > max(edram)
 
     def hold(self, kind: int, flits: int) -> int:
         """A packet occupies a link of this kind."""

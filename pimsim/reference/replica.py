@@ -22,7 +22,7 @@ class Replica:
         self.windows = range(rows.window_first[replica], rows.window_first[replica + 1])
         self.buffers = range(rows.buffer_first[replica], rows.buffer_first[replica + 1])
         self.slices = range(rows.slice_first[replica], rows.slice_first[replica + 1])
-        self.pace = world.durations.pace(replica)
+        self.pace, self.pace_of_work, self.paced_by_bus = world.durations.pace(replica)
         self.waits_for = ""  #: in words, for a standstill
         self._sent = -1  #: the last window sent, counted over all images
 
@@ -132,6 +132,8 @@ class TileReplica(Replica):
             jobs.append((world.dram_of(tile), durations.dram(spilled)))
         free = yield from serve(self.env, *jobs)
         longest, latency = max(hold for _, hold in jobs), world.latency["input_read"]
+        if spilled > 0:
+            longest = max(longest, durations.dram(spilled) + durations.dram_latency())
         end = world.slots.stage_end(self.env.now, longest, latency)
         begin = end - world.slots.stage_length(longest, latency)
         return begin, end, "bus" if free[1] == max(free) else "edram"

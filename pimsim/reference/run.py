@@ -61,6 +61,8 @@ def _timing(world: World, replicas: list[Replica], batch: int, log: bool) -> Tim
         layer_last_ps=np.stack(last, axis=1),
         lost_ps=record.lost,
         interval_ps=np.array([replica.pace for replica in replicas], dtype=np.int64),
+        work_ps=np.array([replica.pace_of_work for replica in replicas], dtype=np.int64),
+        paced_by_bus=np.array([replica.paced_by_bus for replica in replicas], dtype=bool),
         last_start_ps=record.last_start,
         ports=world.ports.counts(),
         window_start_ps=record.window_start if log else none,

@@ -50,11 +50,12 @@ class World:
         leaves = self.program.leaves
         tile, values = int(leaves.tile[leaf]), int(leaves.write_values[leaf])
         if leaves.spilled[leaf]:
-            port, hold = self.dram_of(tile), self.durations.dram(values)
+            port, hold, latency = self.dram_of(tile), self.durations.dram(values), self.durations.dram_latency()
         else:
-            port, hold = self.ports.edram[tile], self.durations.edram("edram_write", values)
+            port, hold, latency = self.ports.edram[tile], self.durations.edram("edram_write", values), 0
         yield from serve(self.env, (port, hold))
-        yield self.env.turn(Kind.ARRIVED, leaf, self.slots.stage_end(self.env.now, hold, self.latency["edram_write"]))
+        end = self.slots.stage_end(self.env.now, hold + latency, self.latency["edram_write"])
+        yield self.env.turn(Kind.ARRIVED, leaf, end)
         self._check_order(leaf, image, window)
         entries = self.entries(image, window)
         transit = self.env.now - int(self.log.window_sent[image, window])

@@ -49,10 +49,25 @@ def reads_per_vector(system: System) -> int:
     return ceil(system.mapping.input_bits / ima.dac.bits) * ceil(ima.crossbar.rows / ima.crossbar.wordlines)
 
 
+def conversion_ns(system: System) -> Fraction:
+    """The stage in which a converter works through its columns after one read [ns]."""
+    adc, pipeline = system.chip.tile.ima.adc, system.pipeline
+    latency = _exact(pipeline.latency_ns("conversion"))
+    if not pipeline.occupies("conversion", "adc"):
+        return latency
+    return max(latency, adc.columns / _exact(adc.sample_rate_gsps))
+
+
+def read_time_ns(system: System) -> Fraction:
+    """From one read of a crossbar to its next, slots aside: the slowest of read, conversion, shift-and-add [ns]."""
+    pipeline = system.pipeline
+    read = max(_exact(system.chip.tile.ima.crossbar.read_ns), _exact(pipeline.latency_ns("crossbar_read")))
+    return max(read, conversion_ns(system), _exact(pipeline.latency_ns("shift_add")))
+
+
 def read_beat_ns(system: System) -> Fraction:
-    """From one read of a crossbar to its next: the slower of read and conversion, in whole slots if slotted [ns]."""
-    ima = system.chip.tile.ima
-    beat = max(_exact(ima.crossbar.read_ns), ima.adc.columns / _exact(ima.adc.sample_rate_gsps))
+    """From one read of a crossbar to its next, in whole slots if slotted [ns]."""
+    beat = read_time_ns(system)
     if system.pipeline.slot_ns is None:
         return beat
     slot = _exact(system.pipeline.slot_ns)

@@ -7,7 +7,7 @@ import numpy as np
 from pimsim.mapping.timing import Timing
 
 FIELDS = ("window_start_ps", "window_sent_ps", "image_done_ps", "layer_first_ps", "layer_last_ps", "interval_ps",
-          "last_start_ps")  # fmt: skip
+          "work_ps", "paced_by_bus", "last_start_ps")  # fmt: skip
 
 
 def differences(compiled: Timing, reference: Timing) -> list[str]:

@@ -165,10 +165,11 @@ def _pipelines(draw: st.DrawFn) -> dict[str, Any]:
 def _mappings(draw: st.DrawFn, dataflow: Dataflow) -> dict[str, Any]:
     matrices = [node for node in dataflow.nodes if node.kind == "mvm"]
     stated = {node.name: draw(st.integers(1, 5)) for node in matrices if draw(st.integers(0, 3)) == 0}
+    replication = draw(st.sampled_from(("balanced", "none")))
     return ISAAC["mapping"] | {
         "weight_bits": draw(st.sampled_from((4, 8, 16))), "input_bits": draw(st.sampled_from((3, 16, 64, 64))),
-        "replication": draw(st.sampled_from(("balanced", "none"))),
-        "interval_windows": draw(st.sampled_from((None, None, 4, 9))),
+        "replication": replication,
+        "interval_windows": draw(st.sampled_from((None, None, 4, 9))) if replication == "balanced" else None,
         "layer_replication": stated, "windows": draw(st.sampled_from(("strips", "interleaved"))),
         "crossbar_order": draw(st.sampled_from(("columns", "rows"))),
         "placement": draw(st.sampled_from(("snake", "bands"))),

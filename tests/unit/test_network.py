@@ -80,7 +80,8 @@ def test_a_path_leads_from_source_to_target(fabric, data):
 @given(fabric=fabrics(), data=st.data(), mode=st.sampled_from(["tree", "unicast", "ideal"]))
 def test_a_tree_reaches_every_destination_along_its_path(fabric, data, mode):
     tiles = st.integers(0, fabric.n_tiles - 1)
-    trees = data.draw(st.lists(st.tuples(st.integers(HOST, fabric.n_tiles - 1), st.sets(tiles, min_size=1)), max_size=4))
+    one = st.tuples(st.integers(HOST, fabric.n_tiles - 1), st.sets(tiles, min_size=1))
+    trees = data.draw(st.lists(one, max_size=4))
     sources = np.array([source for source, _ in trees], np.int64)
     first = np.cumsum([0] + [len(targets) for _, targets in trees])
     targets = np.array([t for _, chosen in trees for t in sorted(chosen)], np.int64)
