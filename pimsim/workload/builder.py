@@ -74,7 +74,7 @@ class Builder:
             return shapes, TABLE[type].macs(call, shapes)
         except (ShapeError, InputError) as error:
             raise InputError(f"layer '{name}' ({type}): {error}", file=self.file) from None
-        except (IndexError, TypeError, ZeroDivisionError, KeyError) as error:
+        except (IndexError, TypeError, ValueError, ZeroDivisionError, KeyError) as error:
             shown = ", ".join(str(list(shape)) if shape is not None else "-" for shape in call.shapes)
             message = f"layer '{name}' ({type}): inputs of shapes {shown} do not suit it ({error})"
             raise InputError(message, file=self.file) from None

@@ -7,8 +7,11 @@ node before it, or only changes how consumers see a tensor.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
+
+import numpy as np
 
 from pimsim.errors import InputError
 from pimsim.workload.dataflow import Dataflow, Edge, Matrix, Node
@@ -98,6 +101,7 @@ class Lowering:
             for part in self.view(name).parts:
                 self.nodes[part.source].is_output = True
         nodes = self._read_nodes()
+        check_windows(nodes)
         return Dataflow(self.workload.name, nodes, tuple(dict.fromkeys(self.notes)))
 
     def _read_nodes(self) -> tuple[Node, ...]:
@@ -246,9 +250,38 @@ def lower(workload: Workload) -> Dataflow:
     """Nodes with windows and regions for a workload.
 
     Raises:
-        InputError: an operation whose operands cannot be brought onto the hardware's units.
+        InputError: an operation whose operands cannot be brought onto the hardware's units, or no
+            operation at all besides views of the inputs.
     """
-    return Lowering(workload).run()
+    dataflow = Lowering(workload).run()
+    if all(node.kind == "input" for node in dataflow.nodes):
+        raise InputError(f"nothing to simulate: {workload.name} has no operation besides views")
+    return dataflow
+
+
+def check_windows(nodes: Sequence[Node]) -> None:
+    """Refuse windows that need positions which their producer does not have.
+
+    No rule should leave any; should one do so, the simulation would wait for them for ever.
+
+    Raises:
+        InputError: names the first such node.
+    """
+    for node in nodes:
+        for edge in node.edges:
+            source = nodes[edge.source]
+            height, width = (1, 1) if source.reduces else source.grid
+            rows = _inside(edge.rows_lo, edge.rows_hi, node.grid[0], height)
+            if not (rows and _inside(edge.cols_lo, edge.cols_hi, node.grid[1], width)):
+                what = f"its windows reach outside its input '{source.name}'"
+                raise InputError(f"node '{node.name}' ({node.operation}): {what}")
+
+
+def _inside(low: np.ndarray, high: np.ndarray, windows: int, size: int) -> bool:
+    """Whether there is one range for each window, and each is empty or within ``size`` positions."""
+    if not len(low) == len(high) == windows:
+        return False
+    return bool(((high < low) | ((low >= 0) & (high < size))).all())
 
 
 def _channels(shape: Shape, axes: Axes) -> int:

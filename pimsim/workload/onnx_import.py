@@ -212,6 +212,8 @@ class Importer:
             shapes: list[Shape] = [tuple(int(n) for n in self.values[inputs[0]].reshape(-1))]
         elif node.op_type == "Range" and all(name in self.values for name in inputs):
             start, limit, delta = (float(self.values[name].reshape(-1)[0]) for name in inputs)
+            if not delta:
+                raise InputError(f"node '{_shown(node)}' (Range): a step of zero", file=self.builder.file)
             shapes = [(max(int(-(-(limit - start) // delta)), 0),)]
         elif node.op_type in TABLE:
             kept, settings = self._settings(node, inputs, attributes)

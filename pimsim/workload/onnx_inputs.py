@@ -37,6 +37,10 @@ def declared_inputs(
     for name in given:
         if name not in names:
             raise InputError(f"there is no input '{name}'{did_you_mean(name, names)}", file=file, allowed=names)
+    for name, shape in given.items():
+        if any(size < 1 for size in shape):
+            what = "a dimension of zero" if 0 in shape else "a negative dimension"
+            raise InputError(f"input '{name}' has {what}: {list(shape)}", file=file)
     symbols = _bound_symbols(inputs, given, file)
     return [_declared(each, given.get(each.name), symbols, single, file) for each in inputs]
 
@@ -76,6 +80,10 @@ def _declared(
             f"input '{each.name}' has no shape in the file; give one: --input {each.name}=1,3,224,224", file=file
         )
     dims = each.type.tensor_type.shape.dim
+    if any(dim.HasField("dim_value") and dim.dim_value == 0 for dim in dims):
+        example = ",".join(str(max(_size(dim, at, len(dims), symbols) or 1, 1)) for at, dim in enumerate(dims))
+        what = f"input '{each.name}' {_shown(each)} has a dimension of zero"
+        raise InputError(f"{what}; fix it, for instance --input {each.name}={example}", file=file)
     shape = [_size(dim, at, len(dims), symbols) for at, dim in enumerate(dims)]
     if None in shape:
         raise InputError(_question(each, shape), file=file)
@@ -112,4 +120,5 @@ def _question(each: onnx.ValueInfoProto, shape: Sequence[int | None]) -> str:
 
 def _shown(each: onnx.ValueInfoProto) -> str:
     dims = each.type.tensor_type.shape.dim
-    return "[" + ", ".join(dim.dim_param or str(dim.dim_value or "?") for dim in dims) + "]"
+    sizes = (dim.dim_param or (str(dim.dim_value) if dim.HasField("dim_value") else "?") for dim in dims)
+    return f"[{', '.join(sizes)}]"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from pimsim.errors import InputError
 from pimsim.workload import Builder, Dataflow, lower
+from pimsim.workload.lowering import check_windows
 from tests.unit.dataflow_checks import check
 
 
@@ -154,3 +159,51 @@ def test_a_transposed_convolution_needs_the_inputs_that_reach_it(net):
     assert node.grid == (12, 12) and node.macs == 36 * 4 * 2 * 16
     assert node.edges[0].rows_lo.tolist()[:5] == [0, 0, 0, 1, 1]
     assert node.edges[0].rows_hi.tolist()[:5] == [0, 1, 1, 2, 2]
+
+
+def test_an_operation_with_several_outputs_is_one_node():
+    net = Net(1, 4, 6, 6)
+    net.builder.add("TopK", [net.conv("x")], ["values", "places"], {"k": [3], "axis": -1})
+    dataflow = net.lowered(net("Relu", "values"), net("Sigmoid", "places"))
+    assert operations(dataflow) == ["Input", "Conv", "TopK", "Relu", "Sigmoid"]
+    top = dataflow.nodes[2]
+    assert top.channels == 8 and top.windows * top.actions["vector"] >= 4 * 36 + 2 * 4 * 18
+    assert [edge.channels for node in dataflow.nodes[3:] for edge in node.edges] == [4, 4]
+
+
+def test_an_activation_joins_an_operation_of_which_one_output_is_used():
+    net = Net(1, 4, 6, 6)
+    net.builder.add("TopK", ["x"], ["values"], {"k": [3], "axis": -1})
+    assert operations(net.lowered(net("Relu", "values"))) == ["Input", "TopK+Relu"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows_hi": np.arange(1, 7)},
+        {"cols_lo": np.arange(6) - 1},
+        {"rows_lo": np.arange(5), "rows_hi": np.arange(5)},
+        {"cols_hi": np.arange(7)},
+    ],
+)
+def test_windows_that_reach_outside_their_input_are_refused(net, change):
+    first, node = net.lowered(net("Relu", "x")).nodes
+    check_windows([first, node])
+    wrong = replace(node, edges=(replace(node.edges[0], **change),))
+    with pytest.raises(InputError, match=r"node 'relu1' \(Relu\): its windows reach outside its input 'x'"):
+        check_windows([first, wrong])
+
+
+def test_windows_outside_the_one_position_of_a_reduction_are_refused(net):
+    nodes = net.lowered(net("Relu", net("GlobalAveragePool", net.conv("x")))).nodes
+    wrong = replace(nodes[3], edges=(replace(nodes[3].edges[0], rows_hi=np.array([1])),))
+    with pytest.raises(InputError, match="'relu3'"):
+        check_windows([*nodes[:3], wrong])
+
+
+def test_windows_of_a_recurrent_node_outside_itself_are_refused():
+    net = Net(6, 1, 5)
+    first, cell = net.lowered(net("RNN", "x", weights=((1, 8, 5), (1, 8, 8)))).nodes
+    own = replace(cell.edges[1], rows_lo=cell.edges[1].rows_lo + 2, rows_hi=cell.edges[1].rows_hi + 2)
+    with pytest.raises(InputError, match="outside its input 'rnn1'"):
+        check_windows([first, replace(cell, edges=(cell.edges[0], own))])

@@ -164,3 +164,115 @@ def test_equal_node_names_are_told_apart():
     x = g("Relu", g("Relu", g.input("x", [1, 4]), name="act"), name="act")
     names = [operation.name for operation in import_model(g.model(x)).operations]
     assert names == ["act", "act_2"]
+
+
+# what contradicts itself
+
+
+def test_a_gather_outside_its_input_is_refused_along_positions_and_channels():
+    for axis in (1, 2):
+        for index in (8, -9):
+            g = Graph(13)
+            x = g("Relu", g("Gather", g.input("x", [1, 8, 8]), g.ints(0, index), axis=axis, name="pick"))
+            assert f"'pick' (Gather): index {index} lies outside dimension {axis}" in message(g.model(x))
+
+
+def test_a_gather_outside_a_constant_is_refused():
+    g = Graph(13)
+    x = g("Reshape", g.input("x", [1, 8]), g("Gather", g.ints(1, 2, 4), g.ints(0, 3), name="pick"))
+    assert "'pick' (Gather): index 3" in message(g.model(g("Relu", x)))
+
+
+def test_negative_indices_of_a_gather_count_from_the_back():
+    g = Graph(13)
+    x = g("Relu", g("Gather", g.input("x", [1, 8, 8]), g.ints(-8, -1), axis=1))
+    assert lower(import_model(g.model(x))).nodes[1].windows == 2
+
+
+@pytest.mark.parametrize("type", ["Conv", "ConvInteger", "QLinearConv", "ConvTranspose"])
+def test_a_kernel_shape_that_contradicts_the_weights_is_refused(type):
+    def model(kernel):
+        g = Graph(13)
+        x, weight, scale = g.input("x", [1, 4, 9, 9]), g.weight(4, 4, 3, 3), g.value(np.float32(1))
+        operands = [x, scale, scale, weight, scale, scale, scale, scale] if type == "QLinearConv" else [x, weight]
+        return g.model(g(type, *operands, kernel_shape=kernel, name="c"))
+
+    assert "'c' (" + type + "): kernel_shape is [5, 5], the weights' kernel is [3, 3]" in message(model([5, 5]))
+    assert len(lower(import_model(model([3, 3]))).nodes) == 2
+
+
+def recurrent(type="LSTM", gates=4, directions=1, **attributes) -> onnx.ModelProto:
+    g = Graph(14)
+    weights = [g.weight(directions, gates * 8, 5), g.weight(directions, gates * 8, 8)]
+    return g.model(g(type, g.input("x", [6, 1, 5]), *weights, name="cell", **attributes))
+
+
+@pytest.mark.parametrize("type, gates", [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_recurrent_attributes_that_contradict_the_weights_are_refused(type, gates):
+    assert "hidden_size is 16, the weights are for 8" in message(recurrent(type, gates, hidden_size=16))
+    assert "direction is 'backward'" in message(recurrent(type, gates, hidden_size=8, direction="backward"))
+    assert "for 2 directions" in message(recurrent(type, gates, 2, direction="reverse"))
+    for directions, name in ((1, "reverse"), (2, "bidirectional")):
+        check(lower(import_model(recurrent(type, gates, directions, hidden_size=8, direction=name))))
+
+
+def test_a_slice_with_a_step_of_zero_is_refused():
+    g = Graph(13)
+    x = g("Slice", g.input("x", [1, 4, 8]), g.ints(0), g.ints(8), g.ints(2), g.ints(0), name="cut")
+    assert "'cut' (Slice): a step of zero" in message(g.model(g("Relu", x)))
+
+
+def test_a_slice_of_a_constant_with_a_step_of_zero_is_refused():
+    g = Graph(13)
+    shape = g("Slice", g.ints(1, 8, 4), g.ints(0), g.ints(2), g.ints(0), g.ints(0), name="cut")
+    assert "'cut' (Slice): a step of zero" in message(g.model(g("Reshape", g.input("x", [1, 8]), shape)))
+
+
+def test_a_slice_whose_bounds_differ_in_number_is_refused():
+    g = Graph(13)
+    x = g("Slice", g.input("x", [1, 4, 8]), g.ints(0, 1), g.ints(8), g.ints(2), name="cut")
+    assert "'cut' (Slice): starts, ends, axes and steps differ" in message(g.model(g("Relu", x)))
+
+
+def test_a_range_with_a_step_of_zero_is_refused():
+    g = Graph(13)
+    numbers = g("Range", *(g.value(np.float32(n)) for n in (0, 8, 0)), name="count")
+    assert "'count' (Range): a step of zero" in message(g.model(g("Add", g.input("x", [1, 8]), numbers)))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 8, 8), (1, 3, 0, 8)])
+def test_a_dimension_of_zero_in_the_file_is_refused(shape):
+    text = message(one_node("Relu", shape))
+    assert f"input 'x' {list(shape)} has a dimension of zero" in text and "--input x=1,3," in text
+    assert import_model(one_node("Relu", shape), {"x": (1, 3, 8, 8)}).shape("x") == (1, 3, 8, 8)
+
+
+def test_a_dimension_of_zero_given_by_the_user_is_refused():
+    assert "input 'x' has a dimension of zero: [0, 3, 8, 8]" in message(one_node("Relu"), {"x": [0, 3, 8, 8]})
+    assert "negative dimension" in message(one_node("Relu"), {"x": [1, -3, 8, 8]})
+
+
+def test_a_network_of_views_only_is_refused():
+    def flatten(g, x):
+        return g("Flatten", x)
+
+    def concat(g, x):
+        return g("Concat", x, x, axis=1)
+
+    def identity(g, x):
+        return g("Identity", x)
+
+    def gather(g, x):
+        return g("Gather", x, g.ints(0, 1), axis=1)
+
+    for build in (flatten, concat, identity, gather):
+        g = Graph(13)
+        model = g.model(build(g, g.input("x", [1, 4, 6, 6])))
+        assert message(model) == "nothing to simulate: g has no operation besides views"
+
+
+def test_an_output_that_is_a_view_of_an_input_is_kept_beside_others():
+    g = Graph(13)
+    x = g.input("x", [1, 4, 6, 6])
+    nodes = lower(import_model(g.model(g("Relu", x), g("Identity", x)))).nodes
+    assert [node.is_output for node in nodes] == [True, True]

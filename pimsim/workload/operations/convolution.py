@@ -23,6 +23,12 @@ def _weight(call: Call) -> Shape:
     return call.shape(WEIGHT.get(call.type, 1))
 
 
+def _check_kernel(call: Call, kernel: Shape) -> None:
+    given = call.get("kernel_shape")
+    if given and tuple(given) != tuple(kernel):
+        raise ShapeError(f"kernel_shape is {list(given)}, the weights' kernel is {list(kernel)}")
+
+
 def _check_bias(call: Call, channels: int) -> None:
     at = BIAS.get(call.type, 2)
     if call.type != "ConvInteger" and call.has(at) and math.prod(call.shape(at)) != channels:
@@ -40,7 +46,8 @@ def _windows(call: Call) -> list[Sliding]:
         )
     if weight[0] % groups:
         raise ShapeError(f"{weight[0]} output channels cannot be divided into {groups} groups")
-    return sliding(shape, list(call.get("kernel_shape") or weight[2:]), call.attributes)
+    _check_kernel(call, weight[2:])
+    return sliding(shape, weight[2:], call.attributes)
 
 
 def conv_shapes(call: Call) -> list[Shape]:
@@ -103,6 +110,7 @@ def _transposed(call: Call) -> list[tuple[int, int]]:
     n = len(shape) - 2
     if n < 1 or len(weight) != len(shape) or shape[1] != weight[0] or groups < 1 or shape[1] % groups:
         raise ShapeError(f"weights of shape {list(weight)} do not suit an input of shape {list(shape)}")
+    _check_kernel(call, weight[2:])
     strides = per_dimension(call.attributes, "strides", n, 1)
     dilations = per_dimension(call.attributes, "dilations", n, 1)
     extra = per_dimension(call.attributes, "output_padding", n, 0)
@@ -166,6 +174,7 @@ def local_shapes(call: Call) -> list[Shape]:
     shape, weight = call.shape(0), call.shape(1)
     if len(weight) != len(shape) + 1 or shape[1] != weight[2]:
         raise ShapeError(f"weights of shape {list(weight)} do not suit an input of shape {list(shape)}")
+    _check_kernel(call, weight[3:])
     dimensions = sliding(shape, weight[3:], call.attributes)
     if math.prod(each.out for each in dimensions) != weight[0]:
         raise ShapeError(f"weights for {weight[0]} positions, the output has another number")

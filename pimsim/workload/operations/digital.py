@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,21 +27,22 @@ NOTE = "generic digital cost: one pass of the vector unit over inputs and output
 
 
 def lower_generic(low: Lowering, operation: Operation) -> None:
-    """Each output position waits for all inputs; the cost is the larger of what goes in and what comes out."""
+    """One node whose every window waits for all inputs; the vector unit takes all that goes in and comes out."""
     views = [low.view(name) for name in low.activations(operation)]
-    for output in operation.outputs:
-        if not output:
-            continue
-        shape = low.shape(output)
-        same = next((view for view in views if view.shape == shape), None)
-        axes = same.axes if same else large({1} if len(shape) > 3 else {len(shape) - 1}, shape)
-        grid = same.grid if same else canonical_grid(shape, axes)
-        channels = math.prod(shape[axis] for axis in axes)
-        edges = [edge for view in views for edge in low.all_of(view, grid)]
-        values = sum(view.channels * view.positions for view in views) + math.prod(shape)
-        per_window = max(-(-max(values, operation.macs) // (grid[0] * grid[1])), 1)
-        node = low.node(operation, "digital", grid, channels, edges, actions={"vector": per_window}, note=NOTE)
-        low.produce(output, node, axes, grid)
+    outputs = [name for name in operation.outputs if name]  # of one shape each
+    shape = low.shape(outputs[0])
+    same = next((view for view in views if view.shape == shape), None)
+    axes = same.axes if same else large({1} if len(shape) > 3 else {len(shape) - 1}, shape)
+    grid = same.grid if same else canonical_grid(shape, axes)
+    channels = math.prod(shape[axis] for axis in axes) * len(outputs)
+    edges = [edge for view in views for edge in low.all_of(view, grid)]
+    values = sum(view.channels * view.positions for view in views) + math.prod(shape) * len(outputs)
+    per_window = max(-(-max(values, operation.macs) // (grid[0] * grid[1])), 1)
+    node = low.node(operation, "digital", grid, channels, edges, actions={"vector": per_window}, note=NOTE)
+    for name in outputs:
+        low.produce(name, node, axes, grid)
+        if len(outputs) > 1:  # only a part of what the node writes: nothing may join it
+            low.views[name] = replace(low.views[name], owner=None)
 
 
 def tile_shapes(call: Call) -> list[Shape]:

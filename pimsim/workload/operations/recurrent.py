@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimsim.errors import shown
 from pimsim.workload.dataflow import Edge, Matrix
 from pimsim.workload.operations.registry import Call, OperationType, ShapeError, register
 from pimsim.workload.records import Operation, Shape
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 #: gates in the matrix, then values a state takes through each unit in one step
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
+DIRECTIONS = {"forward": 1, "reverse": 1, "bidirectional": 2}  #: values of the attribute, with their number
 ACTIONS = {
     "LSTM": {"sigmoid": 5, "vector": 3, "shift_add": 1},  # i f o g and tanh(c); f*c, i*g, o*tanh(c); one sum
     "GRU": {"sigmoid": 3, "vector": 3, "shift_add": 3},  # z r n; r*(Rh), z*h, (1-z)*n; three sums
@@ -34,9 +36,13 @@ def recurrent_shapes(call: Call) -> list[Shape]:
     gates = GATES[call.type]
     if len(shape) != 3 or len(weight) != 3 or len(state) != 3:
         raise ShapeError(f"an input of shape {list(shape)}; steps x batch x features is needed")
-    directions, hidden = weight[0], state[2]
-    if directions != (2 if call.get("direction") == "bidirectional" else 1):
-        raise ShapeError(f"weights for {directions} directions")
+    directions, hidden, direction = weight[0], state[2], call.get("direction", "forward")
+    if direction not in DIRECTIONS:
+        raise ShapeError(f"direction is {shown(direction)}; {', '.join(DIRECTIONS)} are supported")
+    if directions != DIRECTIONS[direction]:
+        raise ShapeError(f"direction is {direction}, the weights are for {directions} directions")
+    if call.get("hidden_size", hidden) != hidden:
+        raise ShapeError(f"hidden_size is {call.get('hidden_size')}, the weights are for {hidden} states")
     if weight != (directions, gates * hidden, shape[2]) or state[1] != gates * hidden:
         raise ShapeError(f"weights {list(weight)} and {list(state)} do not suit {shape[2]} features, {hidden} states")
     outputs: list[Shape]

@@ -129,6 +129,10 @@ def slice_ranges(shape: Shape, attributes: Mapping[str, Any]) -> dict[int, np.nd
     axes = list(range(len(starts))) if axes is None else axes
     steps = attributes.get("steps")
     steps = [1] * len(starts) if steps is None else steps
+    if len({len(each) for each in (starts, ends, axes, steps)}) > 1:
+        raise ShapeError("starts, ends, axes and steps differ in their number")
+    if 0 in steps:
+        raise ShapeError("a step of zero")
     kept = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = checked_axis(int(axis), len(shape))
@@ -184,6 +188,11 @@ def gather_shapes(call: Call) -> list[Shape]:
     """The indexed dimension is replaced by the index's dimensions."""
     shape, index = call.shape(0), call.shape(1)
     axis = call.axis(0, len(shape))
+    size = shape[axis] if shape else 1
+    known = np.asarray(() if call.get("indices") is None else call.get("indices"))
+    outside = known[(known < -size) | (known >= size)]
+    if outside.size:
+        raise ShapeError(f"index {outside[0]} lies outside dimension {axis}, which has {size} values")
     return [(*shape[:axis], *index, *shape[axis + 1 :])]
 
 
