@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 import signal
 import sys
@@ -31,9 +32,10 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and not
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; the exit code: 0, 1 (the simulation cannot go on), 2 (bad input), 130 (Ctrl-C)."""
+    """Run a command; the exit code: 0, 1 (the simulation cannot go on), 2 (wrong or too large input), 130 (Ctrl-C)."""
     if arguments is None:  # the process is ours
         signal.signal(signal.SIGINT, _leave)
+    _open_closed_streams()
     try:
         code = int(cli.main(arguments, "pimsim", standalone_mode=False) or 0)
         sys.stdout.flush()
@@ -42,10 +44,12 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error), 2)
     except click.UsageError as error:
         return _fail(f"{error.format_message()} ({_help_of(error)} says more)", 2)
-    except (click.ClickException, OverflowError) as error:
+    except click.ClickException as error:
         return _fail(str(error), 1)
+    except OverflowError as error:
+        return _fail(f"some number is too large: {error}", 2)
     except MemoryError:
-        return _fail("there is not enough memory for this run", 1)
+        return _fail("there is not enough memory for this run: it has too many images, chips or windows", 2)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except OSError as error:
@@ -55,11 +59,21 @@ def main(arguments: list[str] | None = None) -> int:
         return 1 if error.errno == errno.EPIPE else _fail(f"the output cannot be written: {error.strerror}", 2)
 
 
+def _open_closed_streams() -> None:
+    """Whoever closes stdout or stderr (``>&-``) wants none of it."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))
+
+
 def _leave(*_: object) -> None:
     """Ctrl-C ends the process here: as an exception it would surface anywhere, and compiled code cannot take one."""
     staging = sys.modules.get("pimsim.results.staging")
     if staging is not None and not staging.abandon():
         return  # everything is done but for the renaming
+    cache = sys.modules.get("pimsim.engine.cache")
+    if cache is not None:
+        cache.remove_temporary()
     visible_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
     os.write(2, f"{visible_cursor}\npimsim: interrupted\n".encode())
     os._exit(130)
@@ -95,8 +109,8 @@ def cli(context: click.Context) -> None:
 @_INPUT
 @click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
 @click.option("--trace", metavar="FILE", help="Write a timeline for Perfetto (.json or .json.gz).")
-@click.option("--trace-from", type=float, default=0.0, metavar="NS", help="Start of the timeline.")
-@click.option("--trace-to", type=float, metavar="NS", help="End of the timeline.")
+@click.option("--trace-from", type=float, metavar="NS", help="Start of the timeline; default: 0.")
+@click.option("--trace-to", type=float, metavar="NS", help="End of the timeline; default: that of the run.")
 @click.option("--trace-tiles", multiple=True, metavar="0,1,5-9", help="Tiles in the timeline; default: all.")
 @_JSON
 @click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
@@ -117,6 +131,7 @@ def run(
     if batch < 1:
         raise InputError(f"a batch of {batch} images cannot run", key="--batch", allowed="a whole number from 1")
     shapes = dict(map(_shape, inputs))
+    _check_names(out, **trace)
     with ExitStack() as stack:
         folder = stack.enter_context(_output_folder(out)) if out else None
         timeline = stack.enter_context(_trace(**trace)) if trace["trace"] else None
@@ -130,6 +145,17 @@ def run(
     _print_result(result, as_json, quiet)
     if out and not quiet and not as_json:
         click.echo(f"Written to {out}")
+
+
+def _check_names(out: str | None, trace: str | None, **parts: Any) -> None:
+    """Outputs have names, and a part of a timeline needs a timeline."""
+    for key, name, kind in (("--out", out, "folder"), ("--trace", trace, "file")):
+        if name == "":
+            raise InputError(f"the name of the {kind} is empty", key=key, allowed=f"the name of a {kind}")
+    for part, value in parts.items():
+        if trace is None and value not in (None, ()):
+            raise InputError("is a part of a timeline, and none is written", key=f"--{part.replace('_', '-')}",
+                             allowed="--trace FILE beside it")  # fmt: skip
 
 
 def _simulate(workload: str, system: str, **options: Any) -> Result:
@@ -164,14 +190,15 @@ def _output_folder(out: str) -> Iterator[Any]:
 
 @contextmanager
 def _trace(
-    trace: str, trace_from: float, trace_to: float | None, trace_tiles: tuple[str, ...]
+    trace: str, trace_from: float | None, trace_to: float | None, trace_tiles: tuple[str, ...]
 ) -> Iterator[TraceFile]:
     from pimsim.results.trace import Window, merge_tiles, open_trace
 
-    to_ps = round(trace_to * 1000) if trace_to is not None else Window.to_ps
-    if trace_from < 0 or to_ps < trace_from * 1000:
-        raise InputError(f"there is nothing from {trace_from:g} to {trace_to:g} ns", key="--trace-to")
-    with open_trace(trace, Window(round(trace_from * 1000), to_ps, merge_tiles(trace_tiles))) as file:
+    start, end = trace_from or 0.0, math.inf if trace_to is None else trace_to
+    if not 0 <= start <= end or start == math.inf:  # NaN included
+        raise InputError(f"there is nothing from {start:g} to {end:g} ns", key="--trace-from, --trace-to")
+    from_ps, to_ps = (round(min(ns * 1000, 1e18)) if ns < math.inf else Window.to_ps for ns in (start, end))
+    with open_trace(trace, Window(from_ps, to_ps, merge_tiles(trace_tiles))) as file:
         yield file
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
 from pimsim.arch.run import run_compiled
 from pimsim.config import System, load_system
-from pimsim.errors import InputError
+from pimsim.errors import InputError, shown
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill, Timing
@@ -23,6 +23,7 @@ Progress = Callable[[int, int], None]  #: (windows done, windows in all)
 
 NETWORKS = ("packet", "ideal")
 ENGINES = ("compiled", "simpy")
+MOST_IMAGES = 10**9
 
 
 def simulate(
@@ -46,7 +47,7 @@ def simulate(
     Args:
         workload: a shipped name, a YAML or ONNX file, or what :func:`pimsim.workload.load_workload` returns.
         system: a shipped name, a YAML file, or what :func:`pimsim.config.load_system` returns.
-        batch: images that stream through; throughput is measured from 8 on.
+        batch: images that stream through; throughput is measured once enough of them follow each other.
         noc: ``packet``: links are shared; ``ideal``: only the distance counts.
         engine: ``simpy`` is the reference: the same model, hundreds of times slower.
         overrides: ``KEY=VALUE`` with dotted keys, for a system given by name or file.
@@ -81,9 +82,10 @@ def map_workload(
 
 
 def check_batch(batch: int) -> None:
-    """Raises InputError for a batch that is no positive whole number."""
-    if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-        raise InputError(f"a batch of {batch!r} images cannot run", key="batch", allowed="a whole number from 1")
+    """Raises InputError for a batch that is no whole number from 1 to MOST_IMAGES."""
+    if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MOST_IMAGES:
+        what = f"a batch of {shown(batch)} images cannot run"
+        raise InputError(what, key="batch", allowed=f"a whole number from 1 to {MOST_IMAGES:,}")
 
 
 def _dataflow(

@@ -7,6 +7,7 @@ edit anywhere begins a new folder.
 
 from __future__ import annotations
 
+import atexit
 import hashlib
 import os
 import platform
@@ -19,6 +20,7 @@ from pathlib import Path
 
 STALE_AFTER_S = 14 * 24 * 3600  #: folders of other source versions untouched for so long are removed
 
+_temporary: list[Path] = []  # folders that go with the process
 _PACKAGE = Path(__file__).resolve().parents[1]
 _COMPILED = ("engine", "arch", "network", "mapping")  #: packages that hold compiled functions
 
@@ -52,16 +54,31 @@ def use_cache(components: Iterable[Path] = ()) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         os.utime(folder)
+        if not os.access(folder, os.W_OK | os.X_OK):
+            raise PermissionError
+        _forget_stale(folder)
     except OSError:
-        import tempfile
-
-        folder = Path(tempfile.mkdtemp(prefix="pimsim-cache-"))
+        folder = _temporary_folder()
     os.environ["NUMBA_CACHE_DIR"] = str(folder)
     import numba
 
     numba.config.CACHE_DIR = str(folder)  # type: ignore[attr-defined]
-    _forget_stale(folder)
     return folder
+
+
+def remove_temporary() -> None:
+    """Remove the folders that go with the process: at its end, or before it ends at once."""
+    while _temporary:
+        shutil.rmtree(_temporary.pop(), ignore_errors=True)
+
+
+def _temporary_folder() -> Path:
+    import tempfile
+
+    if not _temporary:
+        _temporary.append(Path(tempfile.mkdtemp(prefix="pimsim-cache-")))
+        atexit.register(remove_temporary)
+    return _temporary[0]
 
 
 def _forget_stale(current: Path) -> None:

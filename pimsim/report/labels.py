@@ -38,8 +38,3 @@ TIME_GROUPS = {
 def component_label(component: str, static: bool = False) -> str:
     """'ima.adc' in words."""
     return COMPONENTS.get(component, component) + (", static" if static else "")
-
-
-def shortened(name: str, most: int = 30) -> str:
-    """A long name's beginning and end."""
-    return name if len(name) <= most else f"{name[: most // 2 - 1]}...{name[-(most - most // 2 - 2) :]}"

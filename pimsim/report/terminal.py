@@ -11,8 +11,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.report.labels import component_label, shortened
-from pimsim.results.notebook import headline_rows, title, warnings, with_unit
+from pimsim.report.labels import component_label
+from pimsim.results.notebook import headline_rows, remarks, shortened, title, warnings, with_unit
 from pimsim.results.record import LayerResult, Result
 
 WIDTH_OF_FILES = 170  #: columns where the output is no terminal
@@ -49,7 +49,7 @@ COLUMNS = {
     "space": Column("back-pr.", _share("space")),
     "fill": Column("fill", _share("fill")),
     "drain": Column("drain", _share("drain")),
-    "pipeline": Column("fill", _share("fill", "drain")),
+    "pipeline": Column("fill+\ndrain", _share("fill", "drain")),
 }
 
 _TIME = "compute inputs edram bus network space fill drain"
@@ -69,7 +69,7 @@ LAYOUTS = (
 def result_tables(result: Result, width: int) -> Group:
     """Everything that `pimsim run` prints about a result, for a terminal of ``width`` columns."""
     warned = [Text(warning, "bold red") for warning in warnings(result)]
-    notes = [Text(f"note: {note}", "dim") for note in result.notes]
+    notes = [Text(f"note: {note}", "dim") for note in (*remarks(result), *result.notes)]
     return Group(layer_table(result, width), summary_table(result), energy_line(result), *warned, *notes)
 
 
@@ -81,9 +81,12 @@ def layer_table(result: Result, width: int) -> Table:
     for layout in LAYOUTS:
         columns = [COLUMNS[key] for key in layout.split()]
         cells = [[column.cell(*row) for row in zip(result.layers, energies, strict=True)] for column in columns]
-        widths = [max(map(len, [column.head, *rows])) + 2 for column, rows in zip(columns, cells, strict=True)]
+        texts = [[*column.head.split("\n"), *rows] for column, rows in zip(columns, cells, strict=True)]
+        widths = [max(map(len, each)) + 2 for each in texts]
         if sum(widths) <= room:
             break
+    else:
+        names = [shortened(name, max(6, width - 2 - sum(widths))) for name in names]
     table = Table(title=Text(title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
                   header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
     table.add_column("layer", no_wrap=True)
@@ -91,8 +94,16 @@ def layer_table(result: Result, width: int) -> Table:
         table.add_column(column.head, justify=column.justify, no_wrap=True)
     for name, *row in zip(names, *cells, strict=True):
         table.add_row(Text(name), *map(Text, row))
-    table.caption = "compute to drain: share of the run in %, mean of a layer's replicas; energy: dynamic, an inference"
+    table.caption = _caption(layout.split())
     return table
+
+
+def _caption(keys: list[str]) -> str:
+    """What the columns of a layout mean."""
+    last = "fill+drain" if "pipeline" in keys else "drain"
+    words = [f"compute to {last}: share of the run in %, mean of a layer's replicas"]
+    words += ["memory: eDRAM and bus"] if "memory" in keys else []
+    return "; ".join(words + (["energy: dynamic, an inference"] if "energy" in keys else []))
 
 
 def summary_table(result: Result) -> Table:

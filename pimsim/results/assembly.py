@@ -30,7 +30,9 @@ from pimsim.results.usage import busiest_resources, measure_usage, name_bottlene
 from pimsim.version import __version__
 from pimsim.workload.dataflow import Dataflow
 
-MEASURED_FROM = 8  #: images from which on throughput is measured
+MEASURED_FROM = 8  #: images below which throughput is never measured
+FEWEST_INTERVALS = 4  #: intervals between outputs that a throughput needs
+MOST_PACE = 1.005  #: share of a resource above which a measured pace cannot last
 TIMELINE_IMAGES = 16  #: images whose times by layer are kept
 
 
@@ -41,9 +43,12 @@ def build_result(program: Program, timing: Timing, batch: int, engine: str) -> R
         InputError: a cost of the system cannot be scaled to its component's parameters.
     """
     times = _times(program, timing)
-    usage, tiles = measure_usage(program, timing, batch, times.run_ps)
+    usage, tiles = measure_usage(program, batch, times.run_ps)
     layers = _layers(program, timing, batch)
     resources = busiest_resources(program, timing, layers, times, batch)
+    if any((each.pace_share or 0) > MOST_PACE for each in resources):  # a burst: nothing can keep that pace up
+        times = replace(times, output_interval_ps=None, steady_batch=max(times.steady_batch, 2 * batch))
+        resources = busiest_resources(program, timing, layers, times, batch)
     return Result(
         format=FORMAT,
         pimsim_version=__version__,
@@ -105,17 +110,17 @@ def _times(program: Program, timing: Timing) -> Times:
     done = np.sort(timing.image_done_ps)
     inputs = [i for i, node in enumerate(program.dataflow.nodes) if node.kind == "input"]
     entered = timing.layer_last_ps[:, inputs].max(axis=1)
-    in_flight = int(np.count_nonzero(entered <= done[0]))
-    measured = done[-(done.size // 2) - 1 :]
-    interval = None
-    if done.size >= MEASURED_FROM and measured[0] <= entered[-1]:
-        interval = float(np.median(np.diff(measured)))
+    in_flight = int(max(np.count_nonzero(entered <= done[0]), np.count_nonzero(done > entered[-1])))
+    last_half = np.diff(done[-(done.size // 2) - 1 :])
+    while_filled = last_half[done[done.size - last_half.size :] <= entered[-1]]  # without the drain
+    measured = done.size >= MEASURED_FROM and while_filled.size >= FEWEST_INTERVALS
+    interval = float(np.median(while_filled)) if measured else None
     return Times(
         latency_ps=int(timing.image_done_ps[0]),
         run_ps=run_end_ps(timing),
         image_done_ps=tuple(timing.image_done_ps.tolist()),
         output_interval_ps=interval,
-        steady_batch=max(MEASURED_FROM, 2 * in_flight),
+        steady_batch=max(MEASURED_FROM, 2 * (in_flight + FEWEST_INTERVALS)),
     )
 
 

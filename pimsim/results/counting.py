@@ -94,7 +94,7 @@ def _in_tiles(program: Program) -> dict[str, np.ndarray]:
 
 def _in_network(program: Program) -> dict[str, np.ndarray]:
     """Packets and flits; a router is passed once for every link that a flit takes out of it."""
-    trees = program.trees
+    trees = program.priced_trees
     of_edge = np.repeat(np.arange(trees.roots.size), np.diff(trees.first))
     layer, messages = layers_of_trees(program)[of_edge], messages_of_trees(program)[of_edge]
     passed = _links_passed(program)
@@ -115,10 +115,8 @@ def _in_network(program: Program) -> dict[str, np.ndarray]:
 
 
 def _links_passed(program: Program) -> np.ndarray:
-    """(edges, 4) links of each kind that an edge of a tree stands for."""
-    trees = program.trees
-    if program.network == "ideal":
-        return trees.links_of_kind
+    """(edges, 4) 1 for the kind of link that an edge of a priced tree is."""
+    trees = program.priced_trees
     kinds = program.fabric.link_kinds()[trees.link]
     passed: np.ndarray = ((kinds[:, None] == np.arange(len(KIND_NAMES))) & (trees.link >= 0)[:, None]).astype(np.int64)
     return passed

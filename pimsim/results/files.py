@@ -29,7 +29,7 @@ def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] 
     Raises:
         InputError: the folder cannot be written, or the disk is full; then nothing is left behind.
     """
-    with staged_folder(folder) as stage:
+    with staged_folder(folder, (RESULT, LAYERS, RUN_INFO)) as stage:
         write_files(result, stage, folder, run_info)
 
 

@@ -20,8 +20,13 @@ def with_unit(value: float, unit: str, digits: int = 4) -> str:
     return f"{value:.{digits}g} {unit}"
 
 
+def shortened(name: str, most: int = 30) -> str:
+    """A long name's beginning and end."""
+    return name if len(name) <= most else f"{name[: most // 2 - 1]}...{name[-(most - most // 2 - 2) :]}"
+
+
 def _not_measured(steady_batch: int) -> str:
-    return f"not measured (needs a batch of {steady_batch})"
+    return f"not measured (needs a batch of at least about {steady_batch})"
 
 
 def headline_rows(result: Result) -> list[tuple[str, str]]:
@@ -41,6 +46,7 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         ("Peak power (bound)", with_unit(costs.peak_power_bound_w, "W")),
         ("Area", f"{costs.area_mm2:,.1f} mm2 ({_of(usage.chips_used, usage.chips)} chips)"),
         ("Tiles", _of(usage.tiles_used, usage.tiles)),
+        ("IMAs", _of(usage.imas_used, usage.imas)),
         ("Crossbars", f"{_of(usage.crossbars_used, usage.crossbars)} ({usage.crossbars_used_share:.1%})"),
         ("Spatial utilisation", f"{usage.cells_used_share:.1%} of the cells of these crossbars hold weights"),
         ("Temporal utilisation", f"these crossbars read {usage.crossbar_busy_share:.1%} of the run"),
@@ -63,7 +69,7 @@ def title(result: Result) -> str:
 def as_text(result: Result) -> str:
     """The headline figures, one a line."""
     lines = [title(result), *(f"  {name + ':':22}{value}" for name, value in headline_rows(result))]
-    return "\n".join(lines + [f"  {warning}" for warning in warnings(result)])
+    return "\n".join(lines + [f"  {line}" for line in (*warnings(result), *remarks(result))])
 
 
 def warnings(result: Result) -> list[str]:
@@ -74,6 +80,18 @@ def warnings(result: Result) -> list[str]:
         f"{_some(each.layers)}): their energy is missing above"
         for each in result.costs.unpriced
         if each.is_headline
+    ]
+
+
+def remarks(result: Result) -> list[str]:
+    """What a reader of the energy should know: chip links that only idle."""
+    costs = result.costs
+    idle_pj = costs.static_pj.get("chip.link", 0.0)
+    if idle_pj <= 0.5 * costs.energy_pj or any(layer.counts.get("link_byte", 0) for layer in result.layers):
+        return []
+    return [
+        f"chip links idle at full power: {idle_pj / costs.energy_pj:.0%} of the energy, "
+        "though no byte crossed between chips"
     ]
 
 
@@ -89,6 +107,7 @@ def as_html(result: Result) -> str:
         for index in range(len(result.layers))
     )
     warned = "".join(f"<p><b>{escape(warning)}</b></p>" for warning in warnings(result))
+    warned += "".join(f"<p>{escape(remark)}</p>" for remark in remarks(result))
     header = "".join(f"<th>{name}</th>" for name in head)
     return (
         f"<b>{escape(title(result))}</b>{warned}<table>{rows}</table>"

@@ -14,8 +14,9 @@ from pimsim.results.notebook import as_html, as_text
 FORMAT = "pimsim-result-1"
 
 TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "fill", "drain")
-"""Where a replica's time goes: its windows at their shortest interval; waiting for inputs, eDRAM (or DRAM), bus,
-packets in the network, places downstream (back-pressure); before its first window; after its last."""
+"""Where a replica's time goes: its windows at the pace of its crossbars or digital unit; waiting for inputs; eDRAM
+(or DRAM) and bus, waited for or slower than that pace; waiting for packets in the network, places downstream
+(back-pressure); before its first window; after its last."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,9 @@ class Times:
     run_ps: int  #: until everything has ended
     image_done_ps: tuple[int, ...]  #: last output of each image written
     output_interval_ps: float | None
-    #: median over the last half of at least 8 images, while further images still enter; None: not measured
-    steady_batch: int  #: images that a batch must have for that, as many being in the system at once as here
+    #: median over those of the last half of at least 8 images that were done before the last image had entered, if
+    #: these are 4 or more; None: not measured
+    steady_batch: int  #: images that a batch needs for that at least, as many being in the system at once as here
 
     @property
     def throughput_per_s(self) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -22,10 +22,13 @@ def abandon() -> bool:
 
 
 @contextmanager
-def staged_folder(folder: str | Path) -> Iterator[Path]:
+def staged_folder(folder: str | Path, names: Iterable[str] = ()) -> Iterator[Path]:
     """A folder to write into, whose files are moved to ``folder`` at the end of the block.
 
     Files of the same names are replaced, others stay.  If the block raises, nothing is left behind.
+
+    Args:
+        names: files that will be written, as far as they are known.
 
     Raises:
         InputError: the folder cannot be made or written; when the block is entered as far as that can be known.
@@ -36,6 +39,7 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
         with _one_line(target):
             if target.exists() and not target.is_dir():
                 raise InputError("cannot be the output folder: it is a file", file=target)
+            _refuse_folders(target / name for name in names)
             _make_missing(target.parent, made)
             inside = target.is_dir()
             stage = _noted((target if inside else target.parent) / _aside(target), made)
@@ -45,6 +49,7 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
         yield stage
         with _one_line(target), _uninterrupted():
             if inside:
+                _refuse_folders(target / path.name for path in sorted(stage.iterdir()))
                 for path in sorted(stage.iterdir()):
                     path.replace(target / path.name)
                 stage.rmdir()
@@ -55,6 +60,13 @@ def staged_folder(folder: str | Path) -> Iterator[Path]:
         raise
     finally:
         _forget(made)
+
+
+def _refuse_folders(files: Iterable[Path]) -> None:
+    """Before anything is replaced: a folder cannot become a file."""
+    for file in files:
+        if file.is_dir():
+            raise InputError("cannot be written: it is a folder", file=file)
 
 
 @contextmanager

@@ -17,13 +17,18 @@ def run_end_ps(timing: Timing) -> int:
 def split_time(program: Program, timing: Timing, batch: int) -> dict[str, np.ndarray]:
     """TIME_PARTS -> (replicas,) ps; for each replica they add up to the end of the run.
 
-    A window that has started occupies its replica for the interval; the wait from then to the next start
-    has a reason.  ``drain`` is what follows the last interval.  What the inputs of a network
+    A window that has started occupies its replica for the interval; where the eDRAM or the bus makes that longer
+    than the work in the crossbars or the digital unit, the difference is theirs.  The wait from then to the next
+    start has a reason.  ``drain`` is what follows the last interval.  What the inputs of a network
     wait for is the host's link when they share it.
     """
     end = run_end_ps(timing)
     parts = {name: timing.lost_ps[name] for name in LOSSES}
-    parts["compute"] = batch * np.diff(program.replicas.window_first) * timing.interval_ps
+    windows = batch * np.diff(program.replicas.window_first)
+    parts["compute"] = windows * timing.work_ps
+    stretched = windows * (timing.interval_ps - timing.work_ps)
+    parts["bus"] = parts["bus"] + np.where(timing.paced_by_bus, stretched, 0)
+    parts["edram"] = parts["edram"] + np.where(timing.paced_by_bus, 0, stretched)
     parts["drain"] = end - timing.last_start_ps - timing.interval_ps
     unexplained = end - np.sum(list(parts.values()), axis=0)
     from_host = program.replicas.tile < 0

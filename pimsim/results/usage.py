@@ -7,7 +7,8 @@ import numpy as np
 from pimsim.config.records import System
 from pimsim.mapping.program import UNITS, Program
 from pimsim.mapping.timing import Timing
-from pimsim.results.counting import crossbar_reads
+from pimsim.results.counting import crossbar_reads, messages_of_trees
+from pimsim.results.notebook import shortened
 from pimsim.results.record import LayerResult, Resource, TileMap, Times, Usage
 from pimsim.units import ns_to_ps
 
@@ -17,7 +18,7 @@ _REASONS = {"input": "inputs", "edram": "eDRAM", "bus": "the bus", "network": "t
             "space": "places downstream"}  # fmt: skip
 
 
-def measure_usage(program: Program, timing: Timing, batch: int, run_ps: int) -> tuple[Usage, TileMap]:
+def measure_usage(program: Program, batch: int, run_ps: int) -> tuple[Usage, TileMap]:
     """How much of the system is used, in space and in time, as a whole and by tile."""
     fabric, slices, tile = program.fabric, program.slices, program.system.chip.tile
     read_ps = ns_to_ps(tile.ima.crossbar.read_ns)
@@ -31,7 +32,7 @@ def measure_usage(program: Program, timing: Timing, batch: int, run_ps: int) -> 
     n_used = int(crossbars.sum())
     usage = Usage(
         chips=fabric.chips,
-        chips_used=_chips_used(program, timing, tiles),
+        chips_used=_chips_used(program, tiles),
         tiles=fabric.n_tiles,
         tiles_used=tiles.size,
         imas=fabric.n_tiles * tile.imas,
@@ -71,11 +72,11 @@ def _reads_of_slices(program: Program) -> np.ndarray:
     return reads
 
 
-def _chips_used(program: Program, timing: Timing, tiles: np.ndarray) -> int:
+def _chips_used(program: Program, tiles: np.ndarray) -> int:
     """Chips that hold something, or that pass something on."""
-    fabric = program.fabric
-    first = fabric.n_links - 4 * fabric.chips
-    passing = np.flatnonzero(timing.ports["link"].busy_ps[first:]) // 4
+    fabric, trees = program.fabric, program.priced_trees
+    links = trees.link[np.repeat(messages_of_trees(program) > 0, np.diff(trees.first))]
+    passing = (links[links >= fabric.n_links - 4 * fabric.chips] - (fabric.n_links - 4 * fabric.chips)) // 4
     return max(1, np.union1d(tiles // fabric.tiles, passing).size)
 
 
@@ -93,7 +94,7 @@ def busiest_resources(
         if busy.max(initial=0):
             at = int(np.argmax(busy))
             found.append(_resource(kind, _place(kind, at, program), int(busy[at]), times, batch))
-    return tuple(sorted(found, key=lambda each: -each.busy_share))
+    return tuple(sorted(found, key=lambda each: (-each.busy_share, each.kind, each.place)))
 
 
 def _resource(kind: str, place: str, busy_ps: int, times: Times, batch: int) -> Resource:
@@ -114,7 +115,7 @@ def _place(kind: str, at: int, program: Program) -> str:
     if kind == "dram":
         return f"chip {at}"
     holders = program.replicas.layer[program.slices.replica[program.slices.tile == at]]
-    names = [program.layers[i].name for i in dict.fromkeys(holders.tolist())]
+    names = [shortened(program.layers[i].name) for i in dict.fromkeys(holders.tolist())]
     shown = ", ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
     return f"tile {at} ({shown})" if names else f"tile {at}"
 
@@ -138,12 +139,13 @@ def _main_loss(layer: LayerResult) -> str:
     part = max(lost, key=lambda name: lost[name])
     if layer.share(part) < 0.05:
         return ""
-    return f"; the replicas of {layer.name} wait mostly for {_REASONS[part]} ({layer.share(part):.0%} of the run)"
+    name, share = shortened(layer.name), layer.share(part)
+    return f"; the replicas of {name} wait mostly for {_REASONS[part]} ({share:.0%} of the run)"
 
 
 def _described(resource: Resource) -> str:
     if resource.kind == "layer":
-        return f"layer {resource.place}: each replica is"
+        return f"layer {shortened(resource.place)}: each replica is"
     if resource.kind == "host":
         return "the host link is"
     if resource.kind in UNITS or resource.kind in _NAMES:

@@ -88,6 +88,25 @@ def test_an_output_on_a_full_disk_is_one_line() -> None:
         assert "No space left on device" in done.stderr
 
 
+def test_a_closed_stdout_is_quiet() -> None:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for command in (("schema", "system"), LENET):
+        line = f"{sys.executable} -m pimsim {' '.join(command)} >&-"
+        done = subprocess.run(["sh", "-c", line], stderr=subprocess.PIPE, text=True, env=environment, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_cache_that_cannot_be_kept_goes_with_the_process(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    code = "from pimsim.engine.cache import use_cache; print(use_cache(), use_cache())"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PIMSIM_CACHE_DIR": str(tmp_path / "file" / "cache"),
+                   "TMPDIR": str(tmp_path)}  # fmt: skip
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    first, second = done.stdout.split()
+    assert first == second and first.startswith(str(tmp_path))
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
+
+
 def test_errors_go_to_stderr_in_one_line() -> None:
     done = pimsim("run", "lenet5", "--arch", "isaac-ce", "--batch", "0")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

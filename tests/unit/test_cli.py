@@ -107,6 +107,16 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         ((*LENET, "--input", "picture=1,32,32"), "has no input 'picture'"),
         ((*LENET, "--trace", "t.json", "--trace-tiles", "a"), "'a' is no tile"),
         ((*LENET, "--trace", "t.json", "--trace-from", "9", "--trace-to", "3"), "there is nothing from 9 to 3 ns"),
+        ((*LENET, "--trace", "t.json", "--trace-from", "nan"), "there is nothing from nan to inf ns"),
+        ((*LENET, "--trace", "t.json", "--trace-from", "inf"), "there is nothing from inf to inf ns"),
+        ((*LENET, "--trace", "t.json", "--trace-to", "nan"), "there is nothing from 0 to nan ns"),
+        ((*LENET, "--trace-from", "0"), "--trace-from: is a part of a timeline, and none is written"),
+        ((*LENET, "--trace-to", "9"), "--trace-to: is a part of a timeline"),
+        ((*LENET, "--trace-tiles", "0"), "--trace-tiles: is a part of a timeline"),
+        ((*LENET, "--out", ""), "--out: the name of the folder is empty"),
+        ((*LENET, "--trace", ""), "--trace: the name of the file is empty"),
+        ((*LENET, "--batch", "99999999999"), "allowed: a whole number from 1 to 1,000,000,000"),
+        ((*LENET, "--set", "chip.noc.hop_cycles=1000000000"), "too large"),
         (("run", "lenet6", "--arch", "isaac-ce"), "did you mean 'lenet5'"),
         (("run", "missing.yaml", "--arch", "isaac-ce"), "missing.yaml"),
         (("run", "missing.onnx", "--arch", "isaac-ce"), "missing.onnx"),
@@ -179,6 +189,21 @@ def test_an_output_that_cannot_be_written_is_known_before_the_run(
     assert "No such file" in failed(capsys, *LENET, "--trace", str(tmp_path / "no" / "t.json"))
 
 
+def test_an_output_folder_with_a_folder_in_the_way_stays_as_it_was(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pimsim.cli._simulate", lambda *_, **__: pytest.fail("the simulation has begun"))
+    (tmp_path / "result.json").mkdir()
+    assert "result.json: cannot be written: it is a folder" in failed(capsys, *LENET, "--out", str(tmp_path))
+    assert list(tmp_path.iterdir()) == [tmp_path / "result.json"]
+
+
+def test_a_timeline_may_end_at_infinity(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    for name, until in (("a", ()), ("b", ("--trace-to", "inf"))):
+        shown(capsys, *LENET, "--quiet", "--trace", str(tmp_path / name), *until)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
 def test_a_full_disk_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert "/dev/full: cannot be written: No space left on device" in failed(capsys, *LENET, "--trace", "/dev/full")
 
@@ -189,21 +214,21 @@ def test_a_run_that_fails_leaves_no_folder(capsys: pytest.CaptureFixture[str], t
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "told", "code"),
     [
-        (Standstill("standstill: a waits for b"), "a waits for b"),
-        (OverflowError("too late"), "too late"),
-        (MemoryError(), "there is not enough memory"),
+        (Standstill("standstill: a waits for b"), "a waits for b", 1),
+        (OverflowError("too late"), "some number is too large: too late", 2),
+        (MemoryError(), "there is not enough memory", 2),
     ],
 )
-def test_a_simulation_that_cannot_go_on_is_one_line_and_exit_code_1(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, told: str
+def test_a_simulation_that_cannot_go_on_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: Exception, told: str, code: int
 ) -> None:
     def stops(*_: object, **__: object) -> None:
         raise error
 
     monkeypatch.setattr("pimsim.simulation.simulate", stops)
-    assert told in failed(capsys, *LENET, code=1)
+    assert told in failed(capsys, *LENET, code=code)
 
 
 def test_an_error_of_the_program_itself_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:

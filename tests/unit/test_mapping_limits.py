@@ -24,7 +24,7 @@ def conv(size: int = 6, outputs: int = 8) -> Network:
           "chip.tile.ima.adc.columns=32"], "64-bit weight of layer 'conv1' takes 64 cells"),
         (["mapping.layer_replication.conv1=37"], "37 copies of a layer of 36 windows"),
         (["chips=9", "chip.links.count=1"], "1 links a chip do not join 9 chips in a mesh; it takes 4"),
-        (["mapping.replication=none", "mapping.interval_windows=4"], "interval_windows belongs to replication: balanced"),
+        (["mapping.replication=none", "mapping.interval_windows=4"], "belongs to replication: balanced"),
         (["chip_graph.kind=ring", "chip_graph.columns=2"], "columns belong to kind: mesh"),
         (["pipeline.slot_ns=0.0001"], "slot_ns must be at least 0.001"),
         (["pipeline.stages.0.occupancy=values"], "occupancy of input_read must be bits"),

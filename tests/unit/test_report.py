@@ -10,11 +10,13 @@ from rich.console import Console
 from pimsim.config import load_system
 from pimsim.mapping.compile import map_network
 from pimsim.report import show
-from pimsim.report.labels import TIME_GROUPS, component_label, shortened
+from pimsim.report.labels import TIME_GROUPS, component_label
 from pimsim.report.plots import save_plots
+from pimsim.report.plots.style import COLOURS
 from pimsim.report.terminal import LAYOUTS, layer_table, result_tables
 from pimsim.results import Result
-from pimsim.results.notebook import with_unit
+from pimsim.results.notebook import shortened, with_unit
+from pimsim.results.pricing import component_of_actions
 from pimsim.results.record import TIME_PARTS
 from pimsim.workload import load_workload
 from tests.unit.results_runs import joined, result
@@ -37,6 +39,22 @@ def test_no_line_is_wider_than_the_terminal_and_no_figure_is_cut(width: int) -> 
     text = printed(layer_table(result(), width), width)
     assert all(len(line) <= width for line in text.splitlines())
     assert "…" not in text
+
+
+def test_a_column_of_fill_and_drain_says_so() -> None:
+    narrow, wide = (" ".join(printed(layer_table(result(), width), width).split()) for width in (60, 200))
+    assert "fill+" in narrow and "compute to fill+drain" in narrow and "memory: eDRAM and bus" in narrow
+    assert "fill+" not in wide and "compute to drain" in wide
+
+
+def test_long_names_give_way_on_a_narrow_terminal() -> None:
+    text = printed(layer_table(renamed("a_very_long_name_of_a_layer"), 60), 60)
+    assert all(len(line) <= 60 for line in text.splitlines()) and "…" not in text
+
+
+def test_a_component_has_one_colour_of_its_own() -> None:
+    assert set(COLOURS) == set(component_of_actions().values())
+    assert len(set(COLOURS.values())) == len(COLOURS)
 
 
 def test_a_wide_terminal_shows_every_column() -> None:
@@ -84,8 +102,6 @@ def test_values_are_shown_with_the_prefix_that_fits() -> None:
 
 
 def test_every_priced_component_has_a_name_for_people() -> None:
-    from pimsim.results.pricing import component_of_actions
-
     assert all(component_label(name) != name for name in component_of_actions().values())
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import pimsim
 from pimsim.arch.run import run_compiled
 from pimsim.config import load_system
 from pimsim.mapping.compile import map_network
@@ -99,6 +100,19 @@ def test_the_network_of_distances_counts_the_same_hops_as_unicast() -> None:
     ideal = count_actions(map_network(NETWORKS["joined"](), system, "ideal"))
     for kind in ("mesh", "eject"):  # copies leave a tile one by one over the same link
         assert np.array_equal(packet[f"flit_{kind}"], ideal[f"flit_{kind}"])
+
+
+def test_links_that_cost_no_time_are_paid_for_along_the_same_trees() -> None:
+    for name in NETWORKS:
+        packet, ideal = (map_network(NETWORKS[name](), load_system("isaac-ce"), noc) for noc in ("packet", "ideal"))
+        for action, count in count_actions(packet).items():
+            assert np.array_equal(count, count_actions(ideal)[action]), action
+
+
+def test_chips_that_only_pass_packets_on_are_used_whatever_the_network() -> None:
+    system = load_system("isaac-ce-16")
+    used = [pimsim.simulate(vgg16(32), system, noc=noc).usage.chips_used for noc in ("packet", "ideal")]
+    assert used[0] == used[1] > 1
 
 
 def test_traffic_between_chips_is_counted_in_bytes() -> None:

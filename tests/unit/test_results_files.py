@@ -80,6 +80,16 @@ def test_files_in_the_folder_are_replaced_and_others_stay(tmp_path: Path) -> Non
     assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.csv", "notes.txt", "result.json"]
 
 
+def test_nothing_is_replaced_where_a_folder_is_in_the_way_of_one_file(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "a").write_text("old")
+    with pytest.raises(InputError, match="b: cannot be written: it is a folder"), staged_folder(tmp_path) as stage:
+        for name in ("a", "b"):
+            (stage / name).write_text("new")
+    assert (tmp_path / "a").read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
 def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = Path.write_text
 

@@ -1,10 +1,20 @@
 """Latency, throughput, utilisation and the bottleneck, on runs whose figures can be worked out."""
 
+import dataclasses
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
 import pytest
 
 import pimsim
 from pimsim.config import load_system
 from pimsim.errors import InputError
+from pimsim.results import assembly
+from pimsim.results.assembly import _times
+from pimsim.results.notebook import remarks
+from pimsim.results.record import Resource, Times
+from pimsim.results.usage import name_bottleneck
 from pimsim.workload import load_workload, lower
 from tests.networks import Network
 from tests.unit.results_runs import joined, result
@@ -17,10 +27,37 @@ def one_matrix(batch: int, *overrides: str):  # type: ignore[no-untyped-def]
     return pimsim.simulate(net.finish(), load_system("isaac-ce", overrides), batch=batch)
 
 
-def test_throughput_is_measured_from_eight_images_on() -> None:
-    assert one_matrix(7).times.throughput_per_s is None
-    assert one_matrix(8).times.throughput_per_s == pytest.approx(1e9 / 1600)  # a vector every 1,600 ns
-    assert "not measured" in repr(one_matrix(7))
+def test_throughput_is_measured_while_images_still_enter() -> None:
+    short = one_matrix(8)
+    assert short.times.throughput_per_s is None  # in its last half the system drains
+    assert f"not measured (needs a batch of at least about {short.times.steady_batch})" in repr(short)
+    enough = one_matrix(short.times.steady_batch)
+    assert enough.times.throughput_per_s == pytest.approx(1e9 / 1600)  # a vector every 1,600 ns
+
+
+def times_of(done: list[int], entered: list[int]) -> Times:
+    """Times of images that entered and were done then, of a network that is an input alone."""
+    program = SimpleNamespace(dataflow=SimpleNamespace(nodes=[SimpleNamespace(kind="input")]))
+    timing = SimpleNamespace(image_done_ps=np.array(done), layer_last_ps=np.array(entered)[:, None])
+    return _times(program, timing)  # type: ignore[arg-type]
+
+
+def test_outputs_of_the_drain_do_not_count() -> None:
+    done = [100 * (image + 1) for image in range(12)] + [1201, 1202, 1203, 1204]
+    assert times_of(done, done[:-4] + [1200] * 4).output_interval_ps == 100  # 8 to 11 count
+    assert times_of(done, done[:-4] + [1199] * 4).output_interval_ps is None  # only 8 to 10
+
+
+def test_a_burst_that_no_resource_can_keep_up_is_no_throughput(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = assembly._times
+
+    def burst(*arguments: Any) -> Times:
+        return dataclasses.replace(real(*arguments), output_interval_ps=1_500_000.0)
+
+    monkeypatch.setattr(assembly, "_times", burst)
+    run = one_matrix(16)
+    assert run.times.throughput_per_s is None and run.times.steady_batch == 32
+    assert all(each.pace_share is None for each in run.resources)
 
 
 def test_latency_is_that_of_the_first_image() -> None:
@@ -78,8 +115,6 @@ def test_overrides_change_the_run_and_its_hash() -> None:
 
 
 def test_the_simpy_engine_gives_the_same_result() -> None:
-    import dataclasses
-
     slow = pimsim.simulate(joined(), "isaac-ce", batch=2, engine="simpy")
     assert dataclasses.replace(slow, source=result().source) == result()
 
@@ -103,5 +138,23 @@ def test_a_wrong_argument_is_an_input_error(change: dict[str, object], told: str
 def test_a_result_in_a_notebook_shows_figures_and_layers() -> None:
     html = result()._repr_html_()
     assert "<th style='text-align:left'>Latency</th>" in html
-    assert html.count("<tr>") == 13 + 1 + len(result().layers)
+    assert html.count("<tr>") == 14 + 1 + len(result().layers)
     assert "conv1" in html
+    assert f"{result().usage.imas_used:,} of 2,016" in html and "IMAs" in repr(result())
+
+
+def test_long_names_are_shortened_in_the_bottleneck_only() -> None:
+    long = dataclasses.replace(one_matrix(1).layers[1], name="a" * 40 + "z" * 40)
+    top = Resource("layer", long.name, 0.9, None)
+    assert name_bottleneck((top,), (long,)) == f"layer {'a' * 14}...{'z' * 13}: each replica is busy 90% of the run"
+
+
+def test_idle_chip_links_that_take_most_of_the_energy_are_remarked() -> None:
+    run = pimsim.simulate(joined(), "isaac-ce", overrides=["mapping.replication=none"])
+    few = dataclasses.replace(run, costs=dataclasses.replace(run.costs, static_pj={"chip.link": 1.0}))
+    most = dataclasses.replace(run, costs=dataclasses.replace(run.costs, static_pj={"chip.link": 1e15}))
+    assert remarks(few) == []
+    assert remarks(most)[0].startswith("chip links idle at full power: 100% of the energy")
+    assert remarks(most)[0] in repr(most) and remarks(most)[0] in most._repr_html_()
+    crossing = dataclasses.replace(most.layers[1], counts={"link_byte": 1})
+    assert remarks(dataclasses.replace(most, layers=(crossing,))) == []

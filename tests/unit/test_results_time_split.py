@@ -44,6 +44,20 @@ def test_a_lonely_window_is_compute_between_fill_and_drain() -> None:
     assert sum(parts.values()) == run_end_ps(timing)
 
 
+@pytest.mark.parametrize(("slow", "part"), [("chip.tile.bus.clock_ghz=0.001", "bus"),
+                                            ("chip.tile.edram.clock_ghz=0.001", "edram")])  # fmt: skip
+def test_a_pace_set_by_bus_or_edram_is_their_time_and_not_compute(slow: str, part: str) -> None:
+    net = Network()
+    net.conv(net.input(6, 6, 64), 8)
+    program = map_network(net.finish(), load_system("isaac-ce", [slow, "mapping.replication=none"]))
+    timing = run_compiled(program)
+    assert timing.interval_ps[1] > timing.work_ps[1]
+    parts = {name: int(ps[1]) for name, ps in split_time(program, timing, 1).items()}
+    assert parts["compute"] == 36 * timing.work_ps[1]
+    assert parts[part] >= 36 * (timing.interval_ps[1] - timing.work_ps[1])
+    assert sum(parts.values()) == run_end_ps(timing)
+
+
 def test_a_slow_link_is_lost_time_of_the_network_or_of_the_inputs() -> None:
     def lost(noc: str) -> int:
         run = result("wide", 2, noc)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pimsim.report.labels import component_label
-from pimsim.report.plots.style import DARK, GREY, PALETTE, axis_on_top, energy_unit, layer_axis, row_height
+from pimsim.report.plots.style import COLOURS, DARK, GREY, axis_on_top, energy_unit, layer_axis, row_height
 from pimsim.results.notebook import title
 from pimsim.results.record import Result
 
@@ -14,11 +14,11 @@ MOST_PARTS = 7  #: components with a colour of their own; the rest is "others"
 
 
 def draw(result: Result) -> Figure:
-    """Two panels, components above layers; a component has the same colour in both."""
+    """Two panels, components above layers; a component has the same colour in both, and in every run."""
     costs, n = result.costs, len(result.layers)
     components = sorted({*costs.dynamic_pj, *costs.static_pj}, key=lambda name: -_total(result, name))
     largest = sorted(costs.dynamic_pj, key=lambda name: -costs.dynamic_pj[name])[:MOST_PARTS]
-    colours = dict(zip(largest, PALETTE, strict=False))
+    colours = {name: COLOURS.get(name, GREY) for name in largest}
     above, below, between = 0.25 * max(len(components), 3), row_height(n) * max(n, 4), 1.3  # inches
     height = above + below + between
     figure = Figure(figsize=(10, height))

@@ -10,13 +10,33 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from pimsim.report.labels import shortened
+from pimsim.results.notebook import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 """Okabe and Ito's colours."""
+COLOURS = {
+    "ima.adc": PALETTE[0],
+    "ima.dac": PALETTE[1],
+    "ima.crossbar": PALETTE[2],
+    "tile.edram": PALETTE[3],
+    "tile.bus": PALETTE[4],
+    "tile.router": PALETTE[5],
+    "chip.link": PALETTE[6],
+    "chip.dram": PALETTE[7],
+    "ima.sample_hold": "#882255",
+    "ima.shift_add": "#332288",
+    "ima.input_register": "#999933",
+    "ima.output_register": "#DDCC77",
+    "tile.output_register": "#AA4499",
+    "tile.sigmoid": "#44AA99",
+    "tile.maxpool": "#117733",
+    "tile.shift_add": "#88CCEE",
+    "tile.vector": "#CC6677",
+}
+"""A component's colour in every plot: Okabe and Ito's for the common ones, Paul Tol's for the others."""
 GREY, LIGHT, DARK = "#999999", "#E4E4E4", "#444444"
 
 _TIME_UNITS = ((10**12, "s"), (10**9, "ms"), (10**6, "us"), (10**3, "ns"), (1, "ps"))
