@@ -2,7 +2,7 @@
 
 Neighbouring layers exchange their outputs within a band; layer after layer (``snake``), all of them cross the
 same few links.  Measured on isaac-ce-16 with all chips filled, time between images in steady state: VGG-16 394 us
-against 1,077, ResNet-18 88 us against 160; the first image takes longer.
+against 1,077, ResNet-18 88 us against 126; the first image takes longer.
 """
 
 from __future__ import annotations
