@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from pimsim.arch.adc import conversion_ps
 from pimsim.arch.crossbar import reads_per_vector
-from pimsim.arch.slots import slot_after
 from pimsim.config.records import System
 from pimsim.technology.components import read_time_ns
 from pimsim.units import PS_PER_NS, ns_to_ps
@@ -20,7 +19,6 @@ from pimsim.units import PS_PER_NS, ns_to_ps
 class VectorTiming:
     """How long one vector takes in an IMA [ps]."""
 
-    reads: int
     interval_ps: int  #: from one vector to the next
     latency_ps: int  #: input register full to output register full
 
@@ -34,6 +32,9 @@ def vector_timing(system: System, slot_ps: int, rows: int) -> VectorTiming:
     ima = system.chip.tile.ima
     reads = reads_per_vector(ima.crossbar, ima.dac, system.mapping.input_bits, rows)
     convert, add = conversion_ps(system), ns_to_ps(system.pipeline.latency_ns("shift_add"))
-    align = slot_after.py_func if hasattr(slot_after, "py_func") else slot_after
-    beat = align(slot_ps, round(read_time_ns(system) * PS_PER_NS))
-    return VectorTiming(reads, reads * beat, reads * beat + align(slot_ps, convert) + align(slot_ps, add))
+
+    def whole_slots(time: int) -> int:
+        return -(-time // slot_ps) * slot_ps
+
+    beat = whole_slots(round(read_time_ns(system) * PS_PER_NS))
+    return VectorTiming(reads * beat, reads * beat + whole_slots(convert) + whole_slots(add))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -116,7 +116,7 @@ class _Mapper:
         slices = self._slices(spilled)
         replicas = self._replicas(slices)
         deliveries = self._deliveries(demand, replicas, slices, spilled)
-        slices = Slices(**{**slices.__dict__, "tree": deliveries.slice_tree})
+        slices = replace(slices, tree=deliveries.slice_tree)
         windows = Windows(self._window_positions(), deliveries.window_tree, deliveries.entry_first)
         rows = self.rows
         buffers = Buffers(
@@ -192,8 +192,8 @@ class _Mapper:
                     channels = edge_channels(node, part)
                     needed = word * sum(n * c for n, c in zip(least, channels, strict=True))
                     fits = (room >= needed) & ((free_ns >= busy_ns) | bool(placed))
-                    if watch_edram and not (room >= needed).any():
-                        raise NoRoom
+                    if watch_edram and needed <= tile_bytes and not (room >= needed).any():
+                        raise NoRoom  # (what no tile can hold is not helped by more chips or fewer copies)
                     tile = self._nearest(tile, fits, room >= needed)
                     room[tile] -= needed
                     free_ns[tile] -= 0 if placed else busy_ns

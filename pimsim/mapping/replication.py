@@ -13,7 +13,7 @@ from pimsim.config.records import System
 from pimsim.errors import InputError
 from pimsim.mapping.packing import tiles_needed
 from pimsim.mapping.tiling import Tiling
-from pimsim.workload.dataflow import Dataflow, Node
+from pimsim.workload.dataflow import Dataflow
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     longest = max((dataflow.nodes[i].windows for i in mvm), default=1)
 
     def tiles(interval: int) -> int:
-        demand = [(tilings[i].imas, _copies(dataflow.nodes[i], _recurrent(dataflow, i), interval, system)) for i in mvm]
+        demand = [(tilings[i].imas, _copies(dataflow, i, interval, system)) for i in mvm]
         return tiles_needed(demand, system.chip.tile.imas)
 
     stated = system.mapping.interval_windows
@@ -46,8 +46,7 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     offered = chips * system.chip.tiles
     if tiles(unreplicated) > offered:
         crossbars = sum(
-            tilings[i].crossbars * _copies(dataflow.nodes[i], _recurrent(dataflow, i), unreplicated, system)
-            for i in mvm
+            tilings[i].crossbars * _copies(dataflow, i, unreplicated, system) for i in mvm
         )
         raise InputError(
             f"{dataflow.name} does not fit: it takes {crossbars:,} crossbars in {tiles(unreplicated):,} tiles, and "
@@ -60,9 +59,7 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     return _replication(dataflow, interval, chips, system)
 
 
-def scale_down(
-    replication: Replication, dataflow: Dataflow, system: System
-) -> Replication | None:
+def scale_down(replication: Replication, dataflow: Dataflow, system: System) -> Replication | None:
     """The next smaller demand when eDRAM, not crossbars, has run out: one more chip where their number is
     free, fewer copies where those are; None where neither is."""
     if system.chips == "auto":
@@ -79,8 +76,7 @@ def scale_down(
 def _replication(dataflow: Dataflow, interval: int, chips: int, system: System) -> Replication:
     nodes = dataflow.nodes
     copies = tuple(
-        _copies(node, _recurrent(dataflow, i), interval, system) if node.kind == "mvm" else 1
-        for i, node in enumerate(nodes)
+        _copies(dataflow, i, interval, system) if node.kind == "mvm" else 1 for i, node in enumerate(nodes)
     )
     paces = [-(-node.windows // n) for node, n in zip(nodes, copies, strict=True) if node.kind == "mvm"]
     return Replication(copies, chips, interval, max(paces, default=max(node.windows for node in nodes)))
@@ -91,14 +87,15 @@ def _recurrent(dataflow: Dataflow, i: int) -> bool:
     return any(edge.source == i for edge in dataflow.nodes[i].edges)
 
 
-def _copies(node: Node, recurrent: bool, interval: int, system: System) -> int:
+def _copies(dataflow: Dataflow, i: int, interval: int, system: System) -> int:
+    node = dataflow.nodes[i]
     assert node.matrix is not None
     if node.matrix.local:  # every window has weights of its own: one "replica" each
         return node.windows
     stated = system.mapping.layer_replication.get(node.name)
     if stated is not None:
-        return min(stated, node.windows)
-    if system.mapping.replication == "none" or recurrent:
+        return stated
+    if system.mapping.replication == "none" or _recurrent(dataflow, i):
         return 1
     return -(-node.windows // interval)
 

@@ -74,6 +74,13 @@ def test_less_edram_means_fewer_copies_before_it_is_an_error():
     assert (program.edram_bytes <= 2048).all()
 
 
+def test_what_no_tile_can_hold_is_an_error_also_where_chips_are_free():
+    net = Network()
+    net.pool(net.conv(net.input(40, 40, 1), 1, kernel=1), kernel=40, stride=1)
+    with pytest.raises(InputError, match="layer 'pool2' alone takes 3,200 bytes"):
+        map_network(net.finish(), load_system("isaac-ce", ["chips=auto", "chip.tile.edram.kib=1"]))
+
+
 def test_links_are_priced_along_the_tree_also_where_they_cost_no_time():
     net = Network()
     net.conv(net.input(6, 6, 8), 40)
