@@ -8,23 +8,11 @@ Numbers that come from a paper are in ``arch_configs/*.yaml``, beside their sour
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
-Bits = Annotated[int, Field(ge=1, le=64, strict=True)]
-Index = Annotated[int, Field(ge=0, le=10**9, strict=True)]
-# Bounds far outside any hardware: what lies beyond is a slip, and would overflow integer picoseconds.
-Positive = Annotated[float, Field(ge=1e-6, le=1e9, strict=True)]
-NotNegative = Annotated[float, Field(ge=0, le=1e9, strict=True)]
-Fraction = Annotated[float, Field(ge=0, le=1, strict=True)]
-
-
-class Spec(BaseModel):
-    """A frozen record that refuses unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, allow_inf_nan=False)
+from pimsim.config.base import Bits, Count, Fraction, Index, NotNegative, Positive, Spec
 
 
 class Cost(Spec):
