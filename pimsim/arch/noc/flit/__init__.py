@@ -1,0 +1,5 @@
+"""The flit-level network: input-queued wormhole routers with virtual channels and credits, cycle by cycle."""
+
+from pimsim.arch.noc.flit.replay import Deadlock, route_packets
+
+__all__ = ["Deadlock", "route_packets"]

@@ -1,0 +1,326 @@
+"""Allocation of virtual channels and of the switch: who of those who ask gets what.
+
+iSLIP (McKeown, IEEE/ACM Trans. Networking 1999): every output grants to the first asking input at or after its grant
+pointer, every input accepts the first granting output at or after its accept pointer; pointers move past the
+partner, and only where a grant of the first iteration was accepted.  Separable allocators do one of the two
+choices first and have one iteration.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimsim.arch.noc.flit import layout
+from pimsim.arch.noc.flit.router import give_channel, send, wait_for
+from pimsim.arch.noc.flit.source import next_free_slot
+from pimsim.engine.bits import NONE, ONE, bit, first_from, lowest
+from pimsim.engine.compiling import compiled, inlined
+
+
+@compiled
+def choose_outputs(M, T, n, r, t):  # type: ignore[no-untyped-def]
+    """Each adaptive head asks for the output with most credits among those with a free channel, or its escape."""
+    base = n.router + n.router_words * r
+    adaptive = np.uint64(M[base + layout.ADAPTIVE])
+    left = adaptive
+    while left != NONE:
+        i = lowest(left)
+        left &= left - ONE
+        g = r << n.rs | i
+        v = n.vc + layout.VC * g
+        word = M[n.slots + n.depth * g + T[v + layout.READ]]
+        p = n.packet + layout.PACKET * (word >> layout.PACKET_SHIFT)
+        to = T[n.terminal_router + T[p + layout.TARGET]]
+        ports = np.uint64(M[n.adaptive + r * n.routers + to])
+        vcs = M[n.class_vcs]
+        best, most = -1, -1
+        while ports != NONE:
+            port = lowest(ports)
+            ports &= ports - ONE
+            if (M[base + layout.HEADS + n.ports + port] & vcs) == 0:
+                continue
+            credits = _credits(M, T, n, r, port, vcs, t)
+            if credits > most:
+                best, most = port, credits
+        if best >= 0:
+            wait_for(M, T, n, v, base, best, vcs, 0, np.int64(bit(i)))
+        else:
+            hop = T[n.next + r * n.routers + to]
+            wait_for(M, T, n, v, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8, np.int64(bit(i)))
+
+
+@inlined
+def _credits(M, T, n, r, port, vcs, t):  # type: ignore[no-untyped-def]
+    """Free slots behind an output, as its router sees them, over the virtual channels ``vcs``."""
+    credits = 0
+    first = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN]
+    for k in range(n.vcs):
+        if (vcs >> k) & 1:
+            for slot in range(n.depth * (first + k), n.depth * (first + k + 1)):
+                word = M[n.slots + slot]
+                if word < 0 and ~word <= t:
+                    credits += 1
+    return credits
+
+
+@compiled
+def withdraw(M, T, n, r):  # type: ignore[no-untyped-def]
+    """Adaptive heads that got no channel choose again in the next cycle."""
+    base = n.router + n.router_words * r
+    left = np.uint64(M[base + layout.ADAPTIVE])
+    while left != NONE:
+        i = lowest(left)
+        left &= left - ONE
+        v = n.vc + layout.VC * (r << n.rs | i)
+        if T[v + layout.STATE] == layout.WAITING:
+            port = T[v + layout.OUT_PORT]
+            M[base + layout.HEADS + port] &= ~np.int64(bit(i))
+            if M[base + layout.HEADS + port] == 0:
+                M[base + layout.READY] &= ~(1 << port)
+        else:
+            M[base + layout.ADAPTIVE] &= ~np.int64(bit(i))
+
+
+@compiled
+def allocate_channels(M, T, n, r, t):  # type: ignore[no-untyped-def]
+    """Virtual-channel allocation at all outputs of a router."""
+    base = n.router + n.router_words * r
+    ready = np.uint64(M[base + layout.READY])
+    while ready != NONE:
+        port = lowest(ready)
+        ready &= ready - ONE
+        heads = np.uint64(M[base + layout.HEADS + port])
+        free = np.uint64(M[base + layout.HEADS + n.ports + port])
+        first = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN]
+        if heads & (heads - ONE) == NONE:
+            i = lowest(heads)
+            g = r << n.rs | i
+            allowed = free & np.uint64(T[n.vc + layout.VC * g + layout.VCS])
+            if allowed != NONE:
+                k = first_from(allowed, _start(T[n.vc + layout.VC * g + layout.ACCEPT], port, n.vs))
+                _couple(M, T, n, g, i, port, first, k, True, t)
+        elif n.vc_allocator == layout.SEPARABLE_INPUT_FIRST:
+            _channels_input_first(M, T, n, r, port, heads, free, first, t)
+        else:
+            _channels_by_grants(M, T, n, r, port, heads, free, first, t)
+
+
+@inlined
+def _start(pointer, port, shift):  # type: ignore[no-untyped-def]
+    """A pointer over all outputs' channels as one over those of an output: where it points elsewhere, 0."""
+    return pointer & ((1 << shift) - 1) if pointer >> shift == port else 0
+
+
+@inlined
+def _couple(M, T, n, g, i, port, first, k, move, t):  # type: ignore[no-untyped-def]
+    """Head ``i`` and channel ``k`` of the output have found each other."""
+    if move:
+        T[n.vc + layout.VC * (first + k) + layout.GRANT] = (i + 1) & 63
+        T[n.vc + layout.VC * g + layout.ACCEPT] = (port << n.vs | k) + 1
+    give_channel(M, T, n, g, port, k, t)
+
+
+@compiled
+def _channels_by_grants(M, T, n, r, port, heads, free, first, t):  # type: ignore[no-untyped-def]
+    """Channels grant, heads accept (iSLIP, and separable with outputs first)."""
+    for iteration in range(n.iterations if n.vc_allocator == layout.ISLIP else 1):
+        granted = NONE
+        left = free
+        while left != NONE:
+            k = lowest(left)
+            left &= left - ONE
+            asking = _asking(T, n, r, heads, k)
+            if asking == NONE:
+                continue
+            i = first_from(asking, T[n.vc + layout.VC * (first + k) + layout.GRANT])
+            granted |= bit(i)
+            M[n.scratch + i] |= np.int64(bit(k))
+        if granted == NONE:
+            return
+        while granted != NONE:
+            i = lowest(granted)
+            granted &= granted - ONE
+            g = r << n.rs | i
+            offered = np.uint64(M[n.scratch + i])
+            M[n.scratch + i] = 0
+            k = first_from(offered, _start(T[n.vc + layout.VC * g + layout.ACCEPT], port, n.vs))
+            _couple(M, T, n, g, i, port, first, k, iteration == 0, t)
+            heads &= ~bit(i)
+            free &= ~bit(k)
+
+
+@inlined
+def _asking(T, n, r, heads, k):  # type: ignore[no-untyped-def]
+    """Of the heads, those that may take channel ``k``."""
+    if n.masked == 0:
+        return heads
+    asking = NONE
+    left = heads
+    while left != NONE:
+        i = lowest(left)
+        left &= left - ONE
+        if (T[n.vc + layout.VC * (r << n.rs | i) + layout.VCS] >> k) & 1:
+            asking |= bit(i)
+    return asking
+
+
+@compiled
+def _channels_input_first(M, T, n, r, port, heads, free, first, t):  # type: ignore[no-untyped-def]
+    """Each head asks for one channel; channels choose among those who ask."""
+    asked = NONE
+    left = heads
+    while left != NONE:
+        i = lowest(left)
+        left &= left - ONE
+        v = n.vc + layout.VC * (r << n.rs | i)
+        allowed = free & np.uint64(T[v + layout.VCS])
+        if allowed != NONE:
+            k = first_from(allowed, _start(T[v + layout.ACCEPT], port, n.vs))
+            asked |= bit(k)
+            M[n.scratch + k] |= np.int64(bit(i))
+    while asked != NONE:
+        k = lowest(asked)
+        asked &= asked - ONE
+        asking = np.uint64(M[n.scratch + k])
+        M[n.scratch + k] = 0
+        i = first_from(asking, T[n.vc + layout.VC * (first + k) + layout.GRANT])
+        _couple(M, T, n, r << n.rs | i, i, port, first, k, True, t)
+
+
+@compiled
+def allocate_switch(M, T, n, r, t):  # type: ignore[no-untyped-def]
+    """Switch allocation of a router, and what follows from it."""
+    base = n.router + n.router_words * r
+    bids = np.uint64(M[base + layout.BIDS])
+    if n.narrow == 1:
+        bids = _not_held(M, T, n, r, bids, t)
+        if bids == NONE:
+            return
+    if bids & (bids - ONE) == NONE:
+        i = lowest(bids)
+        g = r << n.rs | i
+        _connect(M, T, n, r, g, i >> n.vs, T[n.vc + layout.VC * g + layout.OUT_PORT], True, t)
+        return
+    outputs = _collect(M, T, n, r, bids)
+    if n.switch_allocator == layout.SEPARABLE_INPUT_FIRST:
+        _switch_input_first(M, T, n, r, outputs, t)
+    else:
+        _switch_by_grants(M, T, n, r, outputs, t)
+
+
+@inlined
+def _not_held(M, T, n, r, bids, t):  # type: ignore[no-untyped-def]
+    """Bids for outputs that no earlier flit still occupies."""
+    hold = n.router + n.router_words * r + layout.HEADS + 2 * n.ports
+    left = bids
+    while left != NONE:
+        i = lowest(left)
+        left &= left - ONE
+        if M[hold + T[n.vc + layout.VC * (r << n.rs | i) + layout.OUT_PORT]] > t:
+            bids &= ~bit(i)
+    return bids
+
+
+@inlined
+def _collect(M, T, n, r, bids):  # type: ignore[no-untyped-def]
+    """One candidate of each input for each output; the set of outputs, with their inputs in the scratch masks."""
+    outputs = NONE
+    side = (1 << n.vs) - 1
+    while bids != NONE:
+        i = lowest(bids)
+        bids &= bids - ONE
+        g = r << n.rs | i
+        port = T[n.vc + layout.VC * g + layout.OUT_PORT]
+        into = i >> n.vs
+        if (outputs >> np.uint64(port)) & ONE == NONE:
+            outputs |= bit(port)
+            M[n.requests + port] = 0
+        mask = M[n.requests + port]
+        cell = n.candidate + into * n.ports + port
+        if (mask >> into) & 1 == 0:
+            M[n.requests + port] = mask | (1 << into)
+            T[cell] = g
+        else:
+            # in the order of turns, which starts at TURN and goes round
+            turn = T[n.port + layout.PORT * (r * n.ports + into) + layout.TURN]
+            if (((g & side) - turn) & side) < (((T[cell] & side) - turn) & side):
+                T[cell] = g
+    return outputs
+
+
+@inlined
+def _connect(M, T, n, r, g, into, port, move, t):  # type: ignore[no-untyped-def]
+    """Input and output are connected for a cycle: the flit goes."""
+    i = n.port + layout.PORT * (r * n.ports + into)
+    o = n.port + layout.PORT * (r * n.ports + port)
+    if move:
+        T[o + layout.PICK] = into + 1 if into + 1 < n.ports else 0
+        T[i + layout.CHOOSE] = port + 1 if port + 1 < n.ports else 0
+    turn = (g & ((1 << n.vs) - 1)) + 1
+    T[i + layout.TURN] = turn if turn < n.vcs else 0
+    send(M, T, n, g, t)
+
+
+@compiled
+def _switch_by_grants(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
+    """Outputs grant, inputs accept (iSLIP, and separable with outputs first)."""
+    offers = n.offers
+    taken = NONE  # inputs
+    for iteration in range(n.iterations if n.switch_allocator == layout.ISLIP else 1):
+        granted = NONE
+        left = outputs
+        while left != NONE:
+            port = lowest(left)
+            left &= left - ONE
+            asking = np.uint64(M[n.requests + port]) & ~taken
+            if asking == NONE:
+                continue
+            into = first_from(asking, T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
+            if (granted >> np.uint64(into)) & ONE == NONE:
+                granted |= bit(into)
+                M[offers + into] = 0
+            M[offers + into] |= 1 << port
+        if granted == NONE:
+            return
+        while granted != NONE:
+            into = lowest(granted)
+            granted &= granted - ONE
+            port = first_from(
+                np.uint64(M[offers + into]), T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE]
+            )
+            g = T[n.candidate + into * n.ports + port]
+            _connect(M, T, n, r, g, into, port, iteration == 0, t)
+            taken |= bit(into)
+            outputs &= ~bit(port)
+
+
+@compiled
+def _switch_input_first(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
+    """Each input asks for one output; outputs choose among those who ask."""
+    asks = n.offers  # by output
+    inputs = NONE
+    left = outputs
+    while left != NONE:
+        port = lowest(left)
+        left &= left - ONE
+        inputs |= np.uint64(M[n.requests + port])
+        M[asks + port] = 0
+    asked = NONE
+    while inputs != NONE:
+        into = lowest(inputs)
+        inputs &= inputs - ONE
+        wanted = NONE
+        left = outputs
+        while left != NONE:
+            port = lowest(left)
+            left &= left - ONE
+            if (M[n.requests + port] >> into) & 1:
+                wanted |= bit(port)
+        port = first_from(wanted, T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE])
+        M[asks + port] |= 1 << into
+        asked |= bit(port)
+    while asked != NONE:
+        port = lowest(asked)
+        asked &= asked - ONE
+        into = first_from(np.uint64(M[asks + port]), T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
+        _connect(M, T, n, r, T[n.candidate + into * n.ports + port], into, port, True, t)

@@ -1,0 +1,44 @@
+"""The ring of coming cycles: who will have something to do, and when."""
+
+from __future__ import annotations
+
+from pimsim.arch.noc.flit.layout import BUSY_ROUTERS, BUSY_SOURCES, KIND_SHIFT, PENDING
+from pimsim.engine.bits import bit
+from pimsim.engine.compiling import inlined
+
+
+@inlined
+def post(M, T, n, t, kind, number):  # type: ignore[no-untyped-def]
+    """Something happens in cycle ``t``, at most ``n.ring_mask`` cycles from now."""
+    b = t & n.ring_mask
+    k = T[n.ring_count + b]
+    T[n.ring + b * n.ring_room + k] = kind << KIND_SHIFT | number
+    T[n.ring_count + b] = k + 1
+    M[n.counts + PENDING] += 1
+
+
+@inlined
+def wake_router(M, n, r):  # type: ignore[no-untyped-def]
+    """The router has something to allocate."""
+    w = n.busy_routers + (r >> 6)
+    mask = M[w] | (1 << (r & 63))
+    if mask != M[w]:
+        M[w] = mask
+        M[n.counts + BUSY_ROUTERS] += 1
+
+
+@inlined
+def wake_source(M, n, s):  # type: ignore[no-untyped-def]
+    """The terminal may have a flit to send."""
+    w = n.busy_sources + (s >> 6)
+    mask = M[w] | (1 << (s & 63))
+    if mask != M[w]:
+        M[w] = mask
+        M[n.counts + BUSY_SOURCES] += 1
+
+
+@inlined
+def rest_source(M, n, s):  # type: ignore[no-untyped-def]
+    """The terminal has nothing to send, or no slot to send it to."""
+    M[n.busy_sources + (s >> 6)] &= ~(1 << (s & 63))
+    M[n.counts + BUSY_SOURCES] -= 1

@@ -1,0 +1,156 @@
+"""State of a flit-level network: offsets into two arrays, fields of the records, numbering.
+
+``M`` (int64) holds flits, masks and times, ``T`` (int32) records and lists; the network may share both with
+the rest of a chip.  Virtual channel v at port p of router r has the number ``r << rs | p << vs | v``; it is
+named by the buffer at its downstream end, so an input's virtual channel and the output that leads to it are one
+number.  After those of the routers come the virtual channels into the terminals.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+VC, PORT, SOURCE, PACKET = 16, 16, 8, 8
+"""Words of one record in T; a record's fields share a cache line."""
+
+# A virtual channel, T[n.vc + VC * g + field]
+COUNT = 0  #: flits in the buffer that have arrived and were not sent on
+READ = 1  #: slot of the oldest of them
+WRITE = 2  #: slot for the next flit; the sender writes it
+STATE = 3  #: IDLE, ROUTING, WAITING or ACTIVE
+OUT = 4  #: ACTIVE: the virtual channel that its packet goes to
+OUT_PORT = 5  #: WAITING, ACTIVE: the output port
+SENDER = 6  #: who waits for a free slot here: 1 + virtual channel, -1 - terminal, 0: nobody
+ACCEPT = 7  #: as a head that asks for an output: iSLIP's accept pointer
+GRANT = 8  #: as an output that heads ask for: iSLIP's grant pointer
+VCS = 9  #: WAITING: mask of the virtual channels that the head may take
+BRANCH = 10  #: multicast: the edge that is being served; -1: none yet
+START = 11  #: multicast: slot of the packet's head
+CREDIT_DUE = 12  #: 1: an event will say when a slot at OUT is free
+NEXT_CLASS = 13  #: class of the packet behind the output
+
+IDLE, ROUTING, WAITING, ACTIVE = range(4)
+
+# Port p of router r, T[n.port + PORT * (r * n.ports + p) + field]
+DOWN = 0  #: first virtual channel behind the output
+ARRIVAL = 1  #: cycles from a grant until the flit is at the next input
+FREED = 2  #: cycles from a grant at this input until its sender may use the slot again
+PICK = 3  #: switch allocation: grant pointer of the output, over inputs
+CHOOSE = 4  #: accept pointer of the input, over outputs
+TURN = 5  #: of the input: virtual channel that comes first among several for one output
+CHANNEL = 6  #: counter of the output's flits
+TERMINAL = 7  #: terminal behind the output, or -1
+HOLD = 8  #: cycles that a flit occupies the output
+
+# A terminal as source, T[n.source + SOURCE * s + field]
+FIRST = 0  #: packet at the head of the queue, or -1
+LAST = 1  #: packet at its end
+LEFT = 2  #: flits of the first packet that are still to be sent
+INTO = 3  #: virtual channel it is sent into
+ENTRY = 4  #: first virtual channel of the router's input
+
+# A packet, T[n.packet + PACKET * p + field]
+NEXT = 0  #: packet behind it in the queue
+TARGET = 1  #: terminal, or the first edge of its tree
+SIZE = 2  #: flits
+MULTICAST = 3  #: 1: TARGET is an edge
+COPIES = 4  #: terminals it has still to reach
+OWNER = 5  #: for the user of the network
+
+# A router, M[n.router + n.router_words * r + field]
+BIDS = 0  #: mask of the virtual channels that can send a flit now
+READY = 1  #: mask of the outputs with both waiting heads and free virtual channels
+ADAPTIVE = 2  #: mask of the heads that choose an output in every cycle
+BATCH = 3  #: cycle in which the last batch of heads was taken for routing
+HEADS = 4  #: n.ports masks: heads that wait for a virtual channel of the output; then
+#: n.ports masks of free virtual channels, and n.ports cycles from which the output may be granted
+
+# Events: kind << KIND_SHIFT | number
+KIND_SHIFT = 28
+ARRIVE, REQUEST, JOIN, CREDIT, REFILL = range(5)
+"""A flit is in the buffer; a head is routed; a head that has a virtual channel may bid; a slot downstream is free;
+the same, at a terminal's router."""
+
+# A flit, one word: 0..2**62
+HEAD, TAIL = 1, 2
+ROUTE_SHIFT = 2  #: 30 bits: class | hops << 8, or the edge of a multicast
+PACKET_SHIFT = 32
+ROUTE_MASK = (1 << 30) - 1
+
+# Progress, M[n.counts + field]
+CYCLE = 0  #: next cycle to simulate
+PENDING = 1  #: events in the ring
+BUSY_ROUTERS = 2
+BUSY_SOURCES = 3
+IN_FLIGHT = 4  #: flits that have left their source and not arrived, copies included
+MOVED = 5  #: last cycle in which a flit moved
+FLIT_HOPS = 6  #: flits that went through a switch
+ARRIVED = 7  #: packets, whole
+OFFERED = 8  #: packets that have joined a queue
+REPORTS = 9  #: entries in the list of arrivals
+WAKE = 10  #: index of the next packet of the replay
+COUNTS = 12
+
+ISLIP, SEPARABLE_INPUT_FIRST, SEPARABLE_OUTPUT_FIRST = range(3)
+
+
+class Net(NamedTuple):
+    """Offsets and parameters; R routers, P ports each, V virtual channels each, N terminals."""
+
+    rs: int  #: shift of a router's number
+    vs: int  #: shift of a port's number
+    routers: int
+    terminals: int
+    ports: int
+    vcs: int
+    depth: int  #: flits in a virtual channel
+    routing_cycles: int
+    batches: int  #: 1: routing in batches
+    va_cycles: int
+    inject_cycles: int  #: terminal to the input of its router
+    eject_freed: int  #: cycles from a grant until the slot at the terminal is free
+    every_vc: int  #: mask of all virtual channels
+    vc_allocator: int
+    switch_allocator: int
+    iterations: int
+    classes: int
+    masked: int  #: 1: heads may not take every virtual channel
+    narrow: int  #: 1: some output is occupied for more than a cycle by one flit
+    reporting: int  #: 1: arrivals are listed for the user of the network
+    patience: int  #: cycles without a move after which the network is dead
+    counts: int
+    slots: int  #: (VCs, depth): a flit, or ~(cycle from which the slot is free)
+    router: int
+    router_words: int
+    busy_routers: int  #: bit masks
+    busy_sources: int  #: bit masks
+    scratch: int  #: masks for the virtual channels of one router, all 0 between allocations
+    requests: int  #: masks for the ports of one router, as the next
+    offers: int
+    class_vcs: int
+    adaptive: int  #: (R, R) masks, or -1
+    flits: int  #: (channels + 2 N) flits that went over each: channels, injection, ejection
+    itime: int  #: (packets,), as the next two: -1 where times are not kept
+    atime: int
+    hops: int
+    ctime: int
+    packets: int  #: of the replay
+    report: int  #: list of arrivals: packet, edge or terminal, cycle
+    vc: int
+    port: int
+    source: int
+    ring: int
+    ring_count: int
+    ring_mask: int
+    ring_room: int
+    next: int  #: (classes, R, R)
+    terminal_router: int
+    terminal_port: int
+    edge_port: int
+    edge_vcs: int
+    edge_parent: int
+    edge_child_lo: int
+    edge_child_hi: int
+    candidate: int  #: scratch of the switch allocator: (P, P) virtual channel + 1
+    origin: int  #: (packets,) terminal that sends
+    packet: int
