@@ -16,7 +16,7 @@ from pimsim.engine.arena import Arena
 from pimsim.engine.ports import FIELDS, SERVERS
 from pimsim.mapping.program import UNITS, Program
 from pimsim.mapping.timing import LOSSES
-from pimsim.network.fabric import CHIP, EJECT, INJECT, MESH
+from pimsim.network.fabric import CHIP
 from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
 
 EVENTS = ("free", "issue", "output", "merge", "activate", "hop", "deliver", "arrived")
@@ -302,24 +302,24 @@ def sink_leaves(program: Program) -> np.ndarray:
 def _edge_durations(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(edges,) link held, head onward, tail arrived: each from the start of service [ps]."""
     noc, links, trees = program.system.chip.noc, program.system.chip.links, program.trees
+    speeds = program.fabric.speeds
     flits = program.tree_flits[np.repeat(np.arange(program.tree_flits.size), np.diff(trees.first))]
-    on_chip = _durations(flits, lambda n: cycles_to_ps(n, noc.clock_ghz))
-    rest = _durations(flits, lambda n: cycles_to_ps(n - 1, noc.clock_ghz))
+    rest = _durations((flits - 1) * trees.pace, lambda n: cycles_to_ps(n, noc.clock_ghz))
     chip_link = _durations(flits, lambda n: stream_ps(n * noc.flit_bits / 8, links.gb_per_s))
-    latency = np.zeros(4, np.int64)
-    latency[INJECT] = cycles_to_ps(noc.inject_cycles, noc.clock_ghz)
-    latency[MESH] = latency[EJECT] = cycles_to_ps(noc.hop_cycles, noc.clock_ghz)
+    latency = np.array([cycles_to_ps(speed.head_cycles, noc.clock_ghz) for speed in speeds], np.int64)
     latency[CHIP] = ns_to_ps(links.latency_ns)
     if program.network == "ideal":
-        passed = trees.links_of_kind
+        passed = trees.passed
         travel = passed @ latency + passed[:, CHIP] * chip_link
         zero = np.zeros_like(travel)
         return zero, zero, np.where(passed.sum(axis=1) > 0, travel + rest, 0)
-    kind = program.fabric.link_kinds()[trees.link]
-    between = (kind == CHIP) & (trees.link >= 0)
+    speed = program.fabric.link_speeds()[trees.link]
+    occupied = flits * np.array([speed.flit_cycles for speed in speeds])[speed]
+    on_chip = _durations(occupied, lambda n: cycles_to_ps(n, noc.clock_ghz))
+    between = (speed == CHIP) & (trees.link >= 0)
     hold = np.where(trees.link < 0, 0, np.where(between, chip_link, on_chip))
-    head = np.where(trees.link < 0, 0, latency[kind] + np.where(between, chip_link, 0))
-    tail = np.where(trees.link < 0, 0, latency[kind] + np.where(between, chip_link, rest))
+    head = np.where(trees.link < 0, 0, latency[speed] + np.where(between, chip_link, 0))
+    tail = np.where(trees.link < 0, 0, latency[speed] + np.where(between, chip_link, rest))
     return hold, head, tail
 
 

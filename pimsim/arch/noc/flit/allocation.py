@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimsim.arch.noc.flit import layout
-from pimsim.arch.noc.flit.router import give_channel, send, wait_for
-from pimsim.arch.noc.flit.source import next_free_slot
+from pimsim.arch.noc.flit.router import give_channel, wait_for
 from pimsim.engine.bits import NONE, ONE, bit, first_from, lowest
 from pimsim.engine.compiling import compiled, inlined
 
@@ -43,10 +42,10 @@ def choose_outputs(M, T, n, r, t):  # type: ignore[no-untyped-def]
             if credits > most:
                 best, most = port, credits
         if best >= 0:
-            wait_for(M, T, n, v, base, best, vcs, 0, np.int64(bit(i)))
+            wait_for(M, T, n, g, base, best, vcs, 0, np.int64(bit(i)))
         else:
             hop = T[n.next + r * n.routers + to]
-            wait_for(M, T, n, v, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8, np.int64(bit(i)))
+            wait_for(M, T, n, g, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8, np.int64(bit(i)))
 
 
 @inlined
@@ -81,7 +80,7 @@ def withdraw(M, T, n, r):  # type: ignore[no-untyped-def]
             M[base + layout.ADAPTIVE] &= ~np.int64(bit(i))
 
 
-@compiled
+@inlined
 def allocate_channels(M, T, n, r, t):  # type: ignore[no-untyped-def]
     """Virtual-channel allocation at all outputs of a router."""
     base = n.router + n.router_words * r
@@ -95,9 +94,9 @@ def allocate_channels(M, T, n, r, t):  # type: ignore[no-untyped-def]
         if heads & (heads - ONE) == NONE:
             i = lowest(heads)
             g = r << n.rs | i
-            allowed = free & np.uint64(T[n.vc + layout.VC * g + layout.VCS])
+            allowed = free & np.uint64(T[n.head + layout.HEAD_OF_VC * g + layout.VCS])
             if allowed != NONE:
-                k = first_from(allowed, _start(T[n.vc + layout.VC * g + layout.ACCEPT], port, n.vs))
+                k = first_from(allowed, _start(T[n.head + layout.HEAD_OF_VC * g + layout.ACCEPT], port, n.vs))
                 _couple(M, T, n, g, i, port, first, k, True, t)
         elif n.vc_allocator == layout.SEPARABLE_INPUT_FIRST:
             _channels_input_first(M, T, n, r, port, heads, free, first, t)
@@ -115,12 +114,12 @@ def _start(pointer, port, shift):  # type: ignore[no-untyped-def]
 def _couple(M, T, n, g, i, port, first, k, move, t):  # type: ignore[no-untyped-def]
     """Head ``i`` and channel ``k`` of the output have found each other."""
     if move:
-        T[n.vc + layout.VC * (first + k) + layout.GRANT] = (i + 1) & 63
-        T[n.vc + layout.VC * g + layout.ACCEPT] = (port << n.vs | k) + 1
+        T[n.head + layout.HEAD_OF_VC * (first + k) + layout.GRANT] = (i + 1) & 63
+        T[n.head + layout.HEAD_OF_VC * g + layout.ACCEPT] = (port << n.vs | k) + 1
     give_channel(M, T, n, g, port, k, t)
 
 
-@compiled
+@inlined
 def _channels_by_grants(M, T, n, r, port, heads, free, first, t):  # type: ignore[no-untyped-def]
     """Channels grant, heads accept (iSLIP, and separable with outputs first)."""
     for iteration in range(n.iterations if n.vc_allocator == layout.ISLIP else 1):
@@ -132,7 +131,7 @@ def _channels_by_grants(M, T, n, r, port, heads, free, first, t):  # type: ignor
             asking = _asking(T, n, r, heads, k)
             if asking == NONE:
                 continue
-            i = first_from(asking, T[n.vc + layout.VC * (first + k) + layout.GRANT])
+            i = first_from(asking, T[n.head + layout.HEAD_OF_VC * (first + k) + layout.GRANT])
             granted |= bit(i)
             M[n.scratch + i] |= np.int64(bit(k))
         if granted == NONE:
@@ -143,7 +142,7 @@ def _channels_by_grants(M, T, n, r, port, heads, free, first, t):  # type: ignor
             g = r << n.rs | i
             offered = np.uint64(M[n.scratch + i])
             M[n.scratch + i] = 0
-            k = first_from(offered, _start(T[n.vc + layout.VC * g + layout.ACCEPT], port, n.vs))
+            k = first_from(offered, _start(T[n.head + layout.HEAD_OF_VC * g + layout.ACCEPT], port, n.vs))
             _couple(M, T, n, g, i, port, first, k, iteration == 0, t)
             heads &= ~bit(i)
             free &= ~bit(k)
@@ -159,7 +158,7 @@ def _asking(T, n, r, heads, k):  # type: ignore[no-untyped-def]
     while left != NONE:
         i = lowest(left)
         left &= left - ONE
-        if (T[n.vc + layout.VC * (r << n.rs | i) + layout.VCS] >> k) & 1:
+        if (T[n.head + layout.HEAD_OF_VC * (r << n.rs | i) + layout.VCS] >> k) & 1:
             asking |= bit(i)
     return asking
 
@@ -172,10 +171,10 @@ def _channels_input_first(M, T, n, r, port, heads, free, first, t):  # type: ign
     while left != NONE:
         i = lowest(left)
         left &= left - ONE
-        v = n.vc + layout.VC * (r << n.rs | i)
-        allowed = free & np.uint64(T[v + layout.VCS])
+        h = n.head + layout.HEAD_OF_VC * (r << n.rs | i)
+        allowed = free & np.uint64(T[h + layout.VCS])
         if allowed != NONE:
-            k = first_from(allowed, _start(T[v + layout.ACCEPT], port, n.vs))
+            k = first_from(allowed, _start(T[h + layout.ACCEPT], port, n.vs))
             asked |= bit(k)
             M[n.scratch + k] |= np.int64(bit(i))
     while asked != NONE:
@@ -183,32 +182,31 @@ def _channels_input_first(M, T, n, r, port, heads, free, first, t):  # type: ign
         asked &= asked - ONE
         asking = np.uint64(M[n.scratch + k])
         M[n.scratch + k] = 0
-        i = first_from(asking, T[n.vc + layout.VC * (first + k) + layout.GRANT])
+        i = first_from(asking, T[n.head + layout.HEAD_OF_VC * (first + k) + layout.GRANT])
         _couple(M, T, n, r << n.rs | i, i, port, first, k, True, t)
 
 
-@compiled
-def allocate_switch(M, T, n, r, t):  # type: ignore[no-untyped-def]
-    """Switch allocation of a router, and what follows from it."""
-    base = n.router + n.router_words * r
-    bids = np.uint64(M[base + layout.BIDS])
+@inlined
+def match_switch(M, T, n, r, t):  # type: ignore[no-untyped-def]
+    """Switch allocation of a router: how many virtual channels send a flit; they are listed at ``n.matched``."""
+    bids = np.uint64(M[n.router + n.router_words * r + layout.BIDS])
     if n.narrow == 1:
         bids = _not_held(M, T, n, r, bids, t)
         if bids == NONE:
-            return
+            return 0
     if bids & (bids - ONE) == NONE:
         i = lowest(bids)
         g = r << n.rs | i
-        _connect(M, T, n, r, g, i >> n.vs, T[n.vc + layout.VC * g + layout.OUT_PORT], True, t)
-        return
+        _connect(T, n, r, g, i >> n.vs, T[n.vc + layout.VC * g + layout.OUT_PORT], True)
+        T[n.matched] = g
+        return 1
     outputs = _collect(M, T, n, r, bids)
     if n.switch_allocator == layout.SEPARABLE_INPUT_FIRST:
-        _switch_input_first(M, T, n, r, outputs, t)
-    else:
-        _switch_by_grants(M, T, n, r, outputs, t)
+        return _switch_input_first(M, T, n, r, outputs)
+    return _switch_by_grants(M, T, n, r, outputs)
 
 
-@inlined
+@compiled
 def _not_held(M, T, n, r, bids, t):  # type: ignore[no-untyped-def]
     """Bids for outputs that no earlier flit still occupies."""
     hold = n.router + n.router_words * r + layout.HEADS + 2 * n.ports
@@ -223,7 +221,7 @@ def _not_held(M, T, n, r, bids, t):  # type: ignore[no-untyped-def]
 
 @inlined
 def _collect(M, T, n, r, bids):  # type: ignore[no-untyped-def]
-    """One candidate of each input for each output; the set of outputs, with their inputs in the scratch masks."""
+    """One candidate of each input for each output; the set of outputs, with their inputs in ``n.requests``."""
     outputs = NONE
     side = (1 << n.vs) - 1
     while bids != NONE:
@@ -249,8 +247,8 @@ def _collect(M, T, n, r, bids):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _connect(M, T, n, r, g, into, port, move, t):  # type: ignore[no-untyped-def]
-    """Input and output are connected for a cycle: the flit goes."""
+def _connect(T, n, r, g, into, port, move):  # type: ignore[no-untyped-def]
+    """Input and output are connected for a cycle: pointers move."""
     i = n.port + layout.PORT * (r * n.ports + into)
     o = n.port + layout.PORT * (r * n.ports + port)
     if move:
@@ -258,14 +256,13 @@ def _connect(M, T, n, r, g, into, port, move, t):  # type: ignore[no-untyped-def
         T[i + layout.CHOOSE] = port + 1 if port + 1 < n.ports else 0
     turn = (g & ((1 << n.vs) - 1)) + 1
     T[i + layout.TURN] = turn if turn < n.vcs else 0
-    send(M, T, n, g, t)
 
 
-@compiled
-def _switch_by_grants(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
+@inlined
+def _switch_by_grants(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
     """Outputs grant, inputs accept (iSLIP, and separable with outputs first)."""
-    offers = n.offers
     taken = NONE  # inputs
+    matched = 0
     for iteration in range(n.iterations if n.switch_allocator == layout.ISLIP else 1):
         granted = NONE
         left = outputs
@@ -278,33 +275,34 @@ def _switch_by_grants(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
             into = first_from(asking, T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
             if (granted >> np.uint64(into)) & ONE == NONE:
                 granted |= bit(into)
-                M[offers + into] = 0
-            M[offers + into] |= 1 << port
+                M[n.offers + into] = 0
+            M[n.offers + into] |= 1 << port
         if granted == NONE:
-            return
+            break
         while granted != NONE:
             into = lowest(granted)
             granted &= granted - ONE
-            port = first_from(
-                np.uint64(M[offers + into]), T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE]
-            )
+            offered = np.uint64(M[n.offers + into])
+            port = first_from(offered, T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE])
             g = T[n.candidate + into * n.ports + port]
-            _connect(M, T, n, r, g, into, port, iteration == 0, t)
+            _connect(T, n, r, g, into, port, iteration == 0)
+            T[n.matched + matched] = g
+            matched += 1
             taken |= bit(into)
             outputs &= ~bit(port)
+    return matched
 
 
 @compiled
-def _switch_input_first(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
+def _switch_input_first(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
     """Each input asks for one output; outputs choose among those who ask."""
-    asks = n.offers  # by output
     inputs = NONE
     left = outputs
     while left != NONE:
         port = lowest(left)
         left &= left - ONE
         inputs |= np.uint64(M[n.requests + port])
-        M[asks + port] = 0
+        M[n.offers + port] = 0
     asked = NONE
     while inputs != NONE:
         into = lowest(inputs)
@@ -317,10 +315,15 @@ def _switch_input_first(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
             if (M[n.requests + port] >> into) & 1:
                 wanted |= bit(port)
         port = first_from(wanted, T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE])
-        M[asks + port] |= 1 << into
+        M[n.offers + port] |= 1 << into
         asked |= bit(port)
+    matched = 0
     while asked != NONE:
         port = lowest(asked)
         asked &= asked - ONE
-        into = first_from(np.uint64(M[asks + port]), T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
-        _connect(M, T, n, r, T[n.candidate + into * n.ports + port], into, port, True, t)
+        into = first_from(np.uint64(M[n.offers + port]), T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
+        g = T[n.candidate + into * n.ports + port]
+        _connect(T, n, r, g, into, port, True)
+        T[n.matched + matched] = g
+        matched += 1
+    return matched

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from pimsim.arch.noc.flit.layout import BUSY_ROUTERS, BUSY_SOURCES, KIND_SHIFT, PENDING
-from pimsim.engine.bits import bit
+from pimsim.arch.noc.flit.layout import BUSY_ROUTERS, BUSY_SOURCES, KIND_SHIFT
 from pimsim.engine.compiling import inlined
 
 
 @inlined
-def post(M, T, n, t, kind, number):  # type: ignore[no-untyped-def]
+def post(T, n, t, kind, number):  # type: ignore[no-untyped-def]
     """Something happens in cycle ``t``, at most ``n.ring_mask`` cycles from now."""
     b = t & n.ring_mask
     k = T[n.ring_count + b]
     T[n.ring + b * n.ring_room + k] = kind << KIND_SHIFT | number
     T[n.ring_count + b] = k + 1
-    M[n.counts + PENDING] += 1
 
 
 @inlined

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-VC, PORT, SOURCE, PACKET = 16, 16, 8, 8
-"""Words of one record in T; a record's fields share a cache line."""
+VC, HEAD_OF_VC, PORT, SOURCE, PACKET = 8, 8, 8, 8, 8
+"""Words of one record in T: 32 bytes each, two in a cache line.  What every flit touches and what only heads do
+are apart: with 512 routers the difference is whether the records fit the second-level cache."""
 
 # A virtual channel, T[n.vc + VC * g + field]
 COUNT = 0  #: flits in the buffer that have arrived and were not sent on
@@ -21,13 +22,15 @@ STATE = 3  #: IDLE, ROUTING, WAITING or ACTIVE
 OUT = 4  #: ACTIVE: the virtual channel that its packet goes to
 OUT_PORT = 5  #: WAITING, ACTIVE: the output port
 SENDER = 6  #: who waits for a free slot here: 1 + virtual channel, -1 - terminal, 0: nobody
-ACCEPT = 7  #: as a head that asks for an output: iSLIP's accept pointer
-GRANT = 8  #: as an output that heads ask for: iSLIP's grant pointer
-VCS = 9  #: WAITING: mask of the virtual channels that the head may take
-BRANCH = 10  #: multicast: the edge that is being served; -1: none yet
-START = 11  #: multicast: slot of the packet's head
-CREDIT_DUE = 12  #: 1: an event will say when a slot at OUT is free
-NEXT_CLASS = 13  #: class of the packet behind the output
+CREDIT_DUE = 7  #: 1: an event will say when a slot at OUT is free
+
+# The same virtual channel, what concerns heads, T[n.head + HEAD_OF_VC * g + field]
+ACCEPT = 0  #: as a head that asks for an output: iSLIP's accept pointer
+GRANT = 1  #: as an output that heads ask for: iSLIP's grant pointer
+VCS = 2  #: WAITING: mask of the virtual channels that the head may take
+NEXT_CLASS = 3  #: class of the packet behind the output
+BRANCH = 4  #: multicast: the edge that is being served; -1: none yet
+START = 5  #: multicast: slot of the packet's head
 
 IDLE, ROUTING, WAITING, ACTIVE = range(4)
 
@@ -39,8 +42,7 @@ PICK = 3  #: switch allocation: grant pointer of the output, over inputs
 CHOOSE = 4  #: accept pointer of the input, over outputs
 TURN = 5  #: of the input: virtual channel that comes first among several for one output
 CHANNEL = 6  #: counter of the output's flits
-TERMINAL = 7  #: terminal behind the output, or -1
-HOLD = 8  #: cycles that a flit occupies the output
+HOLD = 7  #: cycles that a flit occupies the output
 
 # A terminal as source, T[n.source + SOURCE * s + field]
 FIRST = 0  #: packet at the head of the queue, or -1
@@ -62,7 +64,8 @@ BIDS = 0  #: mask of the virtual channels that can send a flit now
 READY = 1  #: mask of the outputs with both waiting heads and free virtual channels
 ADAPTIVE = 2  #: mask of the heads that choose an output in every cycle
 BATCH = 3  #: cycle in which the last batch of heads was taken for routing
-HEADS = 4  #: n.ports masks: heads that wait for a virtual channel of the output; then
+JOINING = 4  #: mask of the heads that have got a virtual channel in this cycle
+HEADS = 5  #: n.ports masks: heads that wait for a virtual channel of the output; then
 #: n.ports masks of free virtual channels, and n.ports cycles from which the output may be granted
 
 # Events: kind << KIND_SHIFT | number
@@ -71,25 +74,23 @@ ARRIVE, REQUEST, JOIN, CREDIT, REFILL = range(5)
 """A flit is in the buffer; a head is routed; a head that has a virtual channel may bid; a slot downstream is free;
 the same, at a terminal's router."""
 
-# A flit, one word: 0..2**62
+# A flit, one word: 0..2**63 - 1
 HEAD, TAIL = 1, 2
 ROUTE_SHIFT = 2  #: 30 bits: class | hops << 8, or the edge of a multicast
 PACKET_SHIFT = 32
+PACKET_MASK = (1 << 30) - 1
+FORKS = 1 << 62  #: the packet is a multicast
 ROUTE_MASK = (1 << 30) - 1
 
 # Progress, M[n.counts + field]
-CYCLE = 0  #: next cycle to simulate
-PENDING = 1  #: events in the ring
-BUSY_ROUTERS = 2
-BUSY_SOURCES = 3
-IN_FLIGHT = 4  #: flits that have left their source and not arrived, copies included
-MOVED = 5  #: last cycle in which a flit moved
-FLIT_HOPS = 6  #: flits that went through a switch
-ARRIVED = 7  #: packets, whole
-OFFERED = 8  #: packets that have joined a queue
-REPORTS = 9  #: entries in the list of arrivals
-WAKE = 10  #: index of the next packet of the replay
-COUNTS = 12
+BUSY_ROUTERS = 0
+BUSY_SOURCES = 1
+IN_FLIGHT = 2  #: flits that have left their source and not arrived, copies included
+MOVED = 3  #: last cycle in which a flit went through a switch
+ARRIVED = 4  #: packets, whole
+COMING = 5  #: next packet of the replay
+REPORTS = 6  #: entries in the list of arrivals
+COUNTS = 8
 
 ISLIP, SEPARABLE_INPUT_FIRST, SEPARABLE_OUTPUT_FIRST = range(3)
 
@@ -137,6 +138,8 @@ class Net(NamedTuple):
     packets: int  #: of the replay
     report: int  #: list of arrivals: packet, edge or terminal, cycle
     vc: int
+    head: int
+    first_terminal: int  #: virtual channels from this one on lead into terminals
     port: int
     source: int
     ring: int
@@ -151,6 +154,7 @@ class Net(NamedTuple):
     edge_parent: int
     edge_child_lo: int
     edge_child_hi: int
+    matched: int  #: scratch: virtual channels that have the switch
     candidate: int  #: scratch of the switch allocator: (P, P) virtual channel + 1
     origin: int  #: (packets,) terminal that sends
     packet: int

@@ -12,7 +12,7 @@ from pimsim.arch.noc.flit import layout
 from pimsim.arch.noc.flit.events import post, wake_router
 from pimsim.arch.noc.flit.source import next_free_slot, write_flit
 from pimsim.engine.bits import bit
-from pimsim.engine.compiling import compiled, inlined
+from pimsim.engine.compiling import inlined
 
 
 @inlined
@@ -32,7 +32,7 @@ def arrive(M, T, n, g, t):  # type: ignore[no-untyped-def]
 def take_head(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """The oldest flit of ``g`` is a head; its routing begins in cycle ``t``, the present one or the next."""
     T[n.vc + layout.VC * g + layout.STATE] = layout.ROUTING
-    T[n.vc + layout.VC * g + layout.BRANCH] = -1
+    T[n.head + layout.HEAD_OF_VC * g + layout.BRANCH] = -1
     start_routing(M, T, n, g, t)
 
 
@@ -46,47 +46,50 @@ def start_routing(M, T, n, g, t):  # type: ignore[no-untyped-def]
         elif t > M[b]:
             M[b] += n.routing_cycles
         t = M[b]
-    post(M, T, n, t + n.routing_cycles, layout.REQUEST, g)
+    post(T, n, t + n.routing_cycles, layout.REQUEST, g)
 
 
-@compiled
+@inlined
 def request(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """A head is routed: it waits for a virtual channel of its output."""
     v = n.vc + layout.VC * g
+    h = n.head + layout.HEAD_OF_VC * g
     r = g >> n.rs
     base = n.router + n.router_words * r
     word = M[n.slots + n.depth * g + T[v + layout.READ]]
-    p = n.packet + layout.PACKET * (word >> layout.PACKET_SHIFT)
+    p = n.packet + layout.PACKET * (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)
     T[v + layout.STATE] = layout.WAITING
     mine = np.int64(bit(g & ((1 << n.rs) - 1)))
-    if T[p + layout.MULTICAST] == 1:
-        if T[v + layout.BRANCH] < 0:
+    if (word & layout.FORKS) != 0:
+        if T[h + layout.BRANCH] < 0:
             edge = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
-            T[v + layout.BRANCH] = T[n.edge_child_lo + edge]
-            T[v + layout.START] = T[v + layout.READ]
-        branch = T[v + layout.BRANCH]
-        wait_for(M, T, n, v, base, T[n.edge_port + branch], T[n.edge_vcs + branch], 0, mine)
+            T[h + layout.BRANCH] = T[n.edge_child_lo + edge]
+            T[h + layout.START] = T[v + layout.READ]
+        branch = T[h + layout.BRANCH]
+        wait_for(M, T, n, g, base, T[n.edge_port + branch], T[n.edge_vcs + branch], 0, mine)
     else:
         target = T[p + layout.TARGET]
         to = T[n.terminal_router + target]
         if to == r:
-            wait_for(M, T, n, v, base, T[n.terminal_port + target], n.every_vc, 0, mine)
+            wait_for(M, T, n, g, base, T[n.terminal_port + target], n.every_vc, 0, mine)
         else:
             route = (word >> layout.ROUTE_SHIFT) & 255
             if route == 0 and n.adaptive >= 0:
                 M[base + layout.ADAPTIVE] |= mine
             else:
                 hop = T[n.next + (route * n.routers + r) * n.routers + to]
-                wait_for(M, T, n, v, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8, mine)
+                wait_for(M, T, n, g, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8, mine)
     wake_router(M, n, r)
 
 
 @inlined
-def wait_for(M, T, n, v, base, port, vcs, following, mine):  # type: ignore[no-untyped-def]
+def wait_for(M, T, n, g, base, port, vcs, following, mine):  # type: ignore[no-untyped-def]
     """The head asks for one of the virtual channels ``vcs`` of the output; there it is of class ``following``."""
+    v = n.vc + layout.VC * g
+    h = n.head + layout.HEAD_OF_VC * g
     T[v + layout.OUT_PORT] = port
-    T[v + layout.VCS] = vcs
-    T[v + layout.NEXT_CLASS] = following
+    T[h + layout.VCS] = vcs
+    T[h + layout.NEXT_CLASS] = following
     M[base + layout.HEADS + port] |= mine
     if M[base + layout.HEADS + n.ports + port] != 0:
         M[base + layout.READY] |= 1 << port
@@ -102,11 +105,15 @@ def give_channel(M, T, n, g, port, index, t):  # type: ignore[no-untyped-def]
     T[v + layout.OUT] = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN] + index
     T[v + layout.CREDIT_DUE] = 0
     heads = base + layout.HEADS + port
-    M[heads] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
+    mine = np.int64(bit(g & ((1 << n.rs) - 1)))
+    M[heads] &= ~mine
     M[heads + n.ports] &= ~(1 << index)
     if M[heads] == 0 or M[heads + n.ports] == 0:
         M[base + layout.READY] &= ~(1 << port)
-    post(M, T, n, t + n.va_cycles, layout.JOIN, g)
+    if n.va_cycles == 1:
+        M[base + layout.JOINING] |= mine
+    else:
+        post(T, n, t + n.va_cycles, layout.JOIN, g)
 
 
 @inlined
@@ -125,7 +132,7 @@ def bid(M, T, n, g, t):  # type: ignore[no-untyped-def]
         wake_router(M, n, r)
     else:
         T[v + layout.CREDIT_DUE] = 1
-        post(M, T, n, free, layout.CREDIT, g)
+        post(T, n, free, layout.CREDIT, g)
 
 
 @inlined
@@ -136,12 +143,12 @@ def free_slot(M, T, n, g, slot, at):  # type: ignore[no-untyped-def]
     if sender != 0:
         T[n.vc + layout.VC * g + layout.SENDER] = 0
         if sender > 0:
-            post(M, T, n, at, layout.CREDIT, sender - 1)
+            post(T, n, at, layout.CREDIT, sender - 1)
         else:
-            post(M, T, n, at, layout.REFILL, -1 - sender)
+            post(T, n, at, layout.REFILL, -1 - sender)
 
 
-@compiled
+@inlined
 def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """``g`` has the switch: its oldest flit leaves."""
     v = n.vc + layout.VC * g
@@ -152,19 +159,18 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     d = T[v + layout.OUT]
     read = T[v + layout.READ]
     word = M[n.slots + n.depth * g + read]
-    packet = word >> layout.PACKET_SHIFT
-    p = n.packet + layout.PACKET * packet
-    branch = T[v + layout.BRANCH]
+    branch = -1
     last_branch = True
-    if T[p + layout.MULTICAST] == 1:
+    if (word & layout.FORKS) != 0:
+        branch = np.int64(T[n.head + layout.HEAD_OF_VC * g + layout.BRANCH])
         edge = T[n.edge_parent + branch]
         last_branch = branch + 1 == T[n.edge_child_hi + edge]
         if (word & layout.HEAD) != 0:
             word = (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | branch << layout.ROUTE_SHIFT
             if n.hops >= 0:
-                M[n.hops + packet] += 1
+                M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] += 1
     elif (word & layout.HEAD) != 0:
-        word = _next_route(T, v, word)
+        word = _next_route(T, n.head + layout.HEAD_OF_VC * g, word)
     T[v + layout.READ] = read + 1 if read + 1 < n.depth else 0
     T[v + layout.COUNT] -= 1
     if last_branch:
@@ -173,17 +179,15 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     M[n.flits + T[way + layout.CHANNEL]] += 1
     if n.narrow == 1:
         M[base + layout.HEADS + 2 * n.ports + port] = t + T[way + layout.HOLD]
-    M[n.counts + layout.FLIT_HOPS] += 1
-    M[n.counts + layout.MOVED] = t
     if not last_branch:
         M[n.counts + layout.IN_FLIGHT] += 1
-    if T[way + layout.TERMINAL] < 0:
+    if d < n.first_terminal:
         write_flit(M, T, n, d, word)
-        post(M, T, n, t + T[way + layout.ARRIVAL], layout.ARRIVE, d)
+        post(T, n, t + T[way + layout.ARRIVAL], layout.ARRIVE, d)
     else:
         _eject(M, T, n, d, word, branch, t, way)
     if (word & layout.TAIL) != 0:
-        _release(M, T, n, g, d, base, port, last_branch, t, T[p + layout.SIZE])
+        _release(M, T, n, g, d, base, port, last_branch, t, word >> layout.PACKET_SHIFT & layout.PACKET_MASK)
     elif T[v + layout.COUNT] > 0:
         # still bids, unless there is no credit for the next flit
         free = next_free_slot(M, T, n, d)
@@ -195,10 +199,10 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _next_route(T, v, word):  # type: ignore[no-untyped-def]
+def _next_route(T, h, word):  # type: ignore[no-untyped-def]
     """The head's word with the class it has behind this router, and one hop more."""
     route = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
-    onward = (((route >> 8) + 1) << 8) | T[v + layout.NEXT_CLASS]
+    onward = (((route >> 8) + 1) << 8) | T[h + layout.NEXT_CLASS]
     return (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | onward << layout.ROUTE_SHIFT
 
 
@@ -213,7 +217,7 @@ def _eject(M, T, n, d, word, branch, t, way):  # type: ignore[no-untyped-def]
         if n.hops >= 0 and (word & layout.HEAD) != 0:
             _note_hops(M, n, word)
         return
-    packet = word >> layout.PACKET_SHIFT
+    packet = word >> layout.PACKET_SHIFT & layout.PACKET_MASK
     arrival = t + T[way + layout.ARRIVAL]
     if n.hops >= 0 and (word & layout.HEAD) != 0:
         _note_hops(M, n, word)
@@ -233,12 +237,12 @@ def _eject(M, T, n, d, word, branch, t, way):  # type: ignore[no-untyped-def]
 
 @inlined
 def _note_hops(M, n, word):  # type: ignore[no-untyped-def]
-    if M[n.hops + (word >> layout.PACKET_SHIFT)] < 0:  # of a multicast they are counted on the way
-        M[n.hops + (word >> layout.PACKET_SHIFT)] = ((word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK) >> 8
+    if M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] < 0:  # of a multicast they are counted on the way
+        M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] = ((word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK) >> 8
 
 
 @inlined
-def _release(M, T, n, g, d, base, port, last_branch, t, size):  # type: ignore[no-untyped-def]
+def _release(M, T, n, g, d, base, port, last_branch, t, packet):  # type: ignore[no-untyped-def]
     """The tail has left: the virtual channel behind it is free, and the next packet or branch takes its turn."""
     v = n.vc + layout.VC * g
     M[base + layout.BIDS] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
@@ -247,9 +251,10 @@ def _release(M, T, n, g, d, base, port, last_branch, t, size):  # type: ignore[n
     if M[heads] != 0:
         M[base + layout.READY] |= 1 << port
     if not last_branch:
-        T[v + layout.BRANCH] += 1
-        T[v + layout.READ] = T[v + layout.START]
-        T[v + layout.COUNT] += size
+        h = n.head + layout.HEAD_OF_VC * g
+        T[h + layout.BRANCH] += 1
+        T[v + layout.READ] = T[h + layout.START]
+        T[v + layout.COUNT] += T[n.packet + layout.PACKET * packet + layout.SIZE]
         T[v + layout.STATE] = layout.ROUTING
         start_routing(M, T, n, g, t + 1)
     elif T[v + layout.COUNT] > 0:

@@ -56,7 +56,7 @@ def _ask(M, T, n, s, g, t):  # type: ignore[no-untyped-def]
     if free < 0:
         T[n.vc + layout.VC * g + layout.SENDER] = -1 - s
     else:
-        post(M, T, n, free, layout.REFILL, s)
+        post(T, n, free, layout.REFILL, s)
 
 
 @inlined
@@ -69,6 +69,8 @@ def send_flit(M, T, n, s, t):  # type: ignore[no-untyped-def]
         return
     p = n.packet + layout.PACKET * packet
     word = packet << layout.PACKET_SHIFT
+    if T[p + layout.MULTICAST] == 1:
+        word |= layout.FORKS
     left = T[q + layout.LEFT]
     g = T[q + layout.INTO]
     if left == 0:
@@ -95,6 +97,5 @@ def send_flit(M, T, n, s, t):  # type: ignore[no-untyped-def]
         word |= layout.TAIL
         T[q + layout.FIRST] = T[p + layout.NEXT]
     write_flit(M, T, n, g, word)
-    post(M, T, n, t + n.inject_cycles, layout.ARRIVE, g)
+    post(T, n, t + n.inject_cycles, layout.ARRIVE, g)
     M[n.counts + layout.IN_FLIGHT] += 1
-    M[n.counts + layout.MOVED] = t

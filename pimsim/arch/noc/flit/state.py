@@ -60,13 +60,16 @@ def add_network(
     add("offers", topology.ports)
     add("flits", topology.channels + 2 * topology.terminals)
     add("report", 3 * reports)
-    table("vc", _channel_records(channels))
+    table("vc", channels * layout.VC)
+    table("head", channels * layout.HEAD_OF_VC)
+    fields["first_terminal"] = topology.routers << fields["rs"]
     table("port", _port_records(network, first, fields))
     table("source", _source_records(topology, fields))
     room = topology.routers * topology.ports * (1 + router.vcs) + topology.terminals * (3 * router.vcs + 2)
     fields["ring_room"] = room
     table("ring", (fields["ring_mask"] + 1) * room)
     table("ring_count", fields["ring_mask"] + 1)
+    table("matched", topology.ports)
     table("candidate", topology.ports**2)
     _add_routes(add, table, network, fields)
     _add_replay(add, table, packets, fields)
@@ -180,17 +183,10 @@ def _router_records(topology: Topology, fields: dict[str, int]) -> np.ndarray:
     return records
 
 
-def _channel_records(channels: int) -> np.ndarray:
-    records = np.zeros((channels, layout.VC), np.int64)
-    records[:, layout.BRANCH] = -1
-    return records
-
-
 def _port_records(network: Network, first: np.ndarray, fields: dict[str, int]) -> np.ndarray:
     topology, router = network.topology, network.router
     records = np.zeros((topology.routers, topology.ports, layout.PORT), np.int64)
     records[:, :, layout.DOWN] = first
-    records[:, :, layout.TERMINAL] = -1
     records[:, :, layout.HOLD] = 1
     switch = router.switch_allocation_cycles + router.traversal_cycles
     out = (topology.source, topology.source_port)
@@ -202,7 +198,6 @@ def _port_records(network: Network, first: np.ndarray, fields: dict[str, int]) -
     records[*into, layout.FREED] = 1 + topology.latency + router.credit_cycles
     records[*at_terminal, layout.FREED] = 1 + router.inject_latency
     records[*at_terminal, layout.ARRIVAL] = switch + router.eject_latency
-    records[*at_terminal, layout.TERMINAL] = np.arange(topology.terminals)
     records[*at_terminal, layout.CHANNEL] = topology.channels + topology.terminals + np.arange(topology.terminals)
     return records
 
