@@ -41,6 +41,7 @@ class Durations:
         self.program, self.system, self.slots = program, program.system, Slots(program)
         self.tile = program.system.chip.tile
         self.bits = program.system.mapping.input_bits
+        self.kinds = program.fabric.link_kinds().tolist()
 
     def stage(self, name: str) -> int:
         """Latency of a stage of the pipeline."""
@@ -128,20 +129,35 @@ class Durations:
             bus += [self.bus("input_read", read), self.bus("output_transfer", sent)]
         return self.slots.after(max(work + edram + bus)), self.slots.after(max(work)), max(bus) > max(edram)
 
-    def hold(self, kind: int, flits: int) -> int:
-        """A packet occupies a link of this kind."""
+    def hold(self, link: int, flits: int) -> int:
+        """A packet occupies a link."""
         noc, links = self.system.chip.noc, self.system.chip.links
-        if kind == CHIP:
+        if self.kinds[link] == CHIP:
             return stream_ps(flits * noc.flit_bits / 8, links.gb_per_s)
-        return cycles_to_ps(flits, noc.clock_ghz)
+        return cycles_to_ps(flits * self.flit_cycles(link), noc.clock_ghz)
 
-    def head(self, kind: int, flits: int) -> int:
+    def head(self, link: int, flits: int) -> int:
         """The head flit from the start of a link to where it asks for the next; a chip's link takes in all first."""
         noc = self.system.chip.noc
-        if kind == CHIP:
-            return ns_to_ps(self.system.chip.links.latency_ns) + self.hold(kind, flits)
-        return cycles_to_ps(noc.inject_cycles if kind == INJECT else noc.hop_cycles, noc.clock_ghz)
+        if self.kinds[link] == CHIP:
+            return ns_to_ps(self.system.chip.links.latency_ns) + self.hold(link, flits)
+        if self.kinds[link] == INJECT:
+            return cycles_to_ps(1 + noc.router.inject_latency, noc.clock_ghz)
+        if (channel := self.program.fabric.channel_of(link)) is None:
+            leaving = noc.router.eject_latency
+        else:
+            leaving = int(self.program.fabric.topology.latency[channel[1]]) + self.flit_cycles(link) - 1
+        return cycles_to_ps(noc.router.pipeline_cycles + leaving, noc.clock_ghz)
 
-    def tail(self, flits: int) -> int:
+    def flit_cycles(self, link: int) -> int:
+        """Cycles for which a flit occupies a link; only channels between routers may be narrower than a flit."""
+        channel = self.program.fabric.channel_of(link)
+        return 1 if channel is None else int(self.program.fabric.topology.flit_cycles[channel[1]])
+
+    def flit_pace(self, link: int, before: int) -> int:
+        """Cycles from one flit of a packet to the next behind a link, from those before it."""
+        return 1 if self.kinds[link] == CHIP else max(before, self.flit_cycles(link))
+
+    def tail(self, flits: int, pace: int) -> int:
         """From the arrival of the head flit to that of the last."""
-        return cycles_to_ps(flits - 1, self.system.chip.noc.clock_ghz)
+        return cycles_to_ps((flits - 1) * pace, self.system.chip.noc.clock_ghz)

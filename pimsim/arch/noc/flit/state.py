@@ -129,7 +129,7 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
     eject = switch + router.eject_latency
     far = int((topology.latency + topology.flit_cycles).max(initial=1))
     delays = (
-        switch + far, far + 1 + router.credit_cycles, eject + 1 + router.eject_latency + router.credit_cycles,
+        switch + far, switch + far + router.credit_cycles, eject + 1 + router.eject_latency + router.credit_cycles,
         2 * router.routing_cycles + 1, router.vc_allocation_cycles, router.inject_latency + 1,
     )  # fmt: skip
     return {
@@ -195,8 +195,8 @@ def _port_records(network: Network, first: np.ndarray, fields: dict[str, int]) -
     records[*out, layout.ARRIVAL] = switch + topology.latency + topology.flit_cycles - 1
     records[*out, layout.HOLD] = topology.flit_cycles
     records[*out, layout.CHANNEL] = np.arange(topology.channels)
-    records[*into, layout.FREED] = 1 + topology.latency + router.credit_cycles
-    records[*at_terminal, layout.FREED] = 1 + router.inject_latency
+    records[*into, layout.FREED] = router.switch_allocation_cycles + topology.latency + router.credit_cycles
+    records[*at_terminal, layout.FREED] = router.switch_allocation_cycles + router.inject_latency
     records[*at_terminal, layout.ARRIVAL] = switch + router.eject_latency
     records[*at_terminal, layout.CHANNEL] = topology.channels + topology.terminals + np.arange(topology.terminals)
     return records
