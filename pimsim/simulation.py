@@ -21,7 +21,7 @@ __all__ = ["Progress", "Standstill", "map_workload", "simulate"]
 
 Progress = Callable[[int, int], None]  #: (windows done, windows in all)
 
-NETWORKS = ("packet", "ideal")
+NETWORKS = ("packet", "flit", "ideal")
 ENGINES = ("compiled", "simpy")
 MOST_IMAGES = 10**9
 
@@ -31,7 +31,7 @@ def simulate(
     system: str | Path | System,
     *,
     batch: int = 1,
-    noc: Literal["packet", "ideal"] = "packet",
+    noc: Literal["packet", "flit", "ideal"] = "packet",
     engine: Literal["compiled", "simpy"] = "compiled",
     overrides: Sequence[str] = (),
     input_shapes: Mapping[str, Sequence[int]] | None = None,
@@ -48,7 +48,8 @@ def simulate(
         workload: a shipped name, a YAML or ONNX file, or what :func:`pimsim.workload.load_workload` returns.
         system: a shipped name, a YAML file, or what :func:`pimsim.config.load_system` returns.
         batch: images that stream through; throughput is measured once enough of them follow each other.
-        noc: ``packet``: links are shared; ``ideal``: only the distance counts.
+        noc: ``packet``: links are shared; ``flit``: routers with virtual channels and credits, cycle by cycle;
+            ``ideal``: only the distance counts.
         engine: ``simpy`` is the reference: the same model, hundreds of times slower.
         overrides: ``KEY=VALUE`` with dotted keys, for a system given by name or file.
         input_shapes: shape by input name, for a workload given by name or file.

@@ -41,6 +41,8 @@ class Layout(NamedTuple):
     end_deliver: int
     begin_arrived: int
     end_arrived: int
+    flit: int  #: parameter: 1: messages take the flit-level network
+    begin_inject: int  #: then, the first static id of what joins its queues; one for each tree
     # parameters of time
     slot_ps: int  #: results are taken over at multiples of this; 1: dynamic schedule
     input_latency_ps: int

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,8 @@ from pimsim import engine
 from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, REPLICA, Layout
 from pimsim.arch.replica import DONE, PENDING
-from pimsim.arch.state import EVENTS, build_state
+from pimsim.arch.noc.flit import chip, chip_state
+from pimsim.arch.state import build_state, events_of
 from pimsim.engine.cache import use_cache
 from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT
 from pimsim.engine.queue import WIDTH_BITS, grown, move_base, new_queue, push_key
@@ -41,7 +43,7 @@ def run_compiled(
     arrays (see :mod:`pimsim.arch.tracing`).  ``components`` are files whose event handlers replace the
     project's own (see :mod:`pimsim.engine.registry`).  Raises Standstill, or OverflowError for a time beyond the clock.
     """
-    loop = _loop(components)
+    loop = _loop(components, events_of(program))
     M, T, at = build_state(program, batch, log, trace_records if trace else 0)
     H = new_queue(max(1 << 14, program.replicas.layer.size + 4 * at.margin))
     _start(M, at, H, program)
@@ -52,8 +54,11 @@ def run_compiled(
         events += handled
         if M[at.overflow]:
             raise OverflowError(f"an event lies too far after {now} ps for the clock of this run")
+        if at.flit:
+            T = _look_after_network(M, T, at, program)
         if trace and (M[at.pause] or reason == loop.EMPTY):
             _flush(M, at, trace)
+        M[at.pause] = 0
         if progress:
             progress(int(M[at.windows_sent]), total)
         if reason == loop.EMPTY:
@@ -61,18 +66,26 @@ def run_compiled(
         if reason == loop.GROW:
             H = grown(H, at.id_bits + WIDTH_BITS)
         base += move_base(H, now - base, at.id_bits)
-    timing = _timing(M, at, program, batch, events)
+    timing = _timing(M, T, at, program, batch, events)
     if M[at.windows_sent] < total or np.any(_states(M, at, program) != DONE):
         raise Standstill(describe_standstill(M, at, program))
     return timing
 
 
-def _loop(components: Sequence[Path]) -> ModuleType:
+def _look_after_network(M: np.ndarray, T: np.ndarray, at: Any, program: Program) -> np.ndarray:
+    """The tables, with more room where packets need it; raises Standstill where flits wait for each other."""
+    if M[at.clock + chip.DEAD]:
+        raise Standstill("standstill: flits of the network wait for each other; "
+                         "`pimsim noc check` names the channels")  # fmt: skip
+    return chip_state.more_records(M, T, at) if M[at.clock + chip.SPARES] < at.reserve else T
+
+
+def _loop(components: Sequence[Path], events: Sequence[str]) -> ModuleType:
     if not components:
-        return generate_loop(EVENTS, engine.CACHE)
+        return generate_loop(events, engine.CACHE)
     folder = use_cache(components)
     replaced = {event: handler for path in components for event, handler in load_component(path).items()}
-    return generate_loop(EVENTS, folder, replaced)
+    return generate_loop(events, folder, replaced)
 
 
 def _start(M: np.ndarray, at: Layout, H: np.ndarray, program: Program) -> None:
@@ -88,10 +101,9 @@ def _flush(M: np.ndarray, at: Layout, trace: Callable[[np.ndarray], None]) -> No
     count = int(M[at.trace_count])
     trace(M[at.trace_records : at.trace_records + count * tracing.FIELDS].reshape(-1, tracing.FIELDS).copy())
     M[at.trace_count] = 0
-    M[at.pause] = 0
 
 
-def _timing(M: np.ndarray, at: Layout, program: Program, batch: int, events: int) -> Timing:
+def _timing(M: np.ndarray, T: np.ndarray, at: Layout, program: Program, batch: int, events: int) -> Timing:
     def column(offset: int, count: int) -> np.ndarray:
         return M[offset : offset + count].copy()
 
@@ -105,6 +117,8 @@ def _timing(M: np.ndarray, at: Layout, program: Program, batch: int, events: int
         for name, count in (("host", 1), ("edram", tiles), ("bus", tiles), ("dram", program.chips),
                             ("link", program.fabric.n_links))
     }  # fmt: skip
+    if at.flit:
+        ports["link"] = _with_flits(ports["link"], *chip_state.link_counts(M, T, at, program))
     units = _port_counts(M, at.unit, tiles * len(UNITS))
     for u, name in enumerate(UNITS):
         ports[name] = PortCounts(units.busy_ps[u :: len(UNITS)], units.wait_ps[u :: len(UNITS)],
@@ -126,6 +140,11 @@ def _timing(M: np.ndarray, at: Layout, program: Program, batch: int, events: int
         window_sent_ps=column(at.log_sent_ps, logged).reshape(-1, windows),
         events=events,
     )
+
+
+def _with_flits(links: PortCounts, flits: np.ndarray, busy_ps: np.ndarray) -> PortCounts:
+    """What links between chips did, and what the flit-level network's did."""
+    return PortCounts(links.busy_ps + busy_ps, links.wait_ps, links.count + flits)
 
 
 def _port_counts(M: np.ndarray, offset: int, count: int) -> PortCounts:

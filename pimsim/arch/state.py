@@ -11,6 +11,9 @@ import numpy as np
 from pimsim.arch import tracing
 from pimsim.arch.ima import vector_timing
 from pimsim.arch.layout import BUFFER, EDGE, LEAF, REPLICA, SLICE, Layout
+from pimsim.arch.noc.flit.chip import EVENTS as FLIT_EVENTS
+from pimsim.arch.noc.flit.chip_network import plan_ways
+from pimsim.arch.noc.flit.chip_state import add_chip
 from pimsim.config.records import DigitalUnit, System
 from pimsim.engine.arena import Arena
 from pimsim.engine.ports import FIELDS, SERVERS
@@ -33,6 +36,8 @@ def build_state(
     ``trace`` is the number of trace records kept at a time.
     """
     arena, tables = Arena(), Arena(np.int32)
+    flit = program.network == "flit"
+    ways = plan_ways(program) if flit else None
     parameters = _parameters(program, batch, log, trace)
     _add_ports(arena, program)
     _add_replicas(arena, program, parameters["slot_ps"])
@@ -44,17 +49,32 @@ def build_state(
     arena.add("base", 1)
     arena.add("pause", 1)
     arena.add("overflow", 1)
-    layout = Layout(**{**arena.offsets, **tables.offsets, **parameters})
+    fields = {**arena.offsets, **tables.offsets, **parameters}
+    layout = Layout(**fields) if ways is None else add_chip(arena, tables, program, ways, fields)
     return arena.build(), tables.build(), layout
+
+
+def _event_counts(program: Program) -> dict[str, int]:
+    """How many static ids each event has, in the order of handling at equal times."""
+    replicas, slices, leaves = program.replicas.layer.size, program.slices.tile.size, program.leaves.tile.size
+    edges, trees = program.trees.link.size, program.trees.roots.size
+    counts = {
+        "free": replicas, "issue": replicas, "output": slices, "merge": slices, "activate": replicas, "hop": edges,
+        "chip_link": edges, "inject": trees + edges, "deliver": leaves, "arrived": leaves, "cycle": 1,
+    }  # fmt: skip
+    return {name: counts[name] for name in events_of(program)}
+
+
+def events_of(program: Program) -> tuple[str, ...]:
+    """Events in the order in which simultaneous ones are handled."""
+    return FLIT_EVENTS if program.network == "flit" else EVENTS
 
 
 def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str, int]:
     pipeline = program.system.pipeline
-    replicas, slices = program.replicas.layer.size, program.slices.tile.size
-    edges, leaves = program.trees.link.size, program.leaves.tile.size
-    counts = dict(zip(EVENTS, (replicas, replicas, slices, slices, replicas, edges, leaves, leaves), strict=True))
-    parameters, first = {}, 0
-    for name, count in counts.items():
+    replicas = program.replicas.layer.size
+    parameters, first = {"begin_hop": 0, "end_hop": 0, "begin_inject": 0}, 0
+    for name, count in _event_counts(program).items():
         parameters[f"begin_{name}"] = first
         first += count
         parameters[f"end_{name}"] = first
@@ -76,6 +96,7 @@ def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str
         batch=batch,
         log=int(log),
         trace=trace,
+        flit=int(program.network == "flit"),
     )
     return parameters
 

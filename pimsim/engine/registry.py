@@ -8,6 +8,7 @@ ranges is the order in which simultaneous events are handled.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import sys
@@ -110,14 +111,15 @@ def generate_loop(
         for i, name in enumerate(order)
     )
     text = _TEMPLATE.format(imports=imports, dispatch=dispatch)
-    path = folder / "pimsim_loop.py"
+    name = f"pimsim_loop_{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    path = folder / f"{name}.py"
     if not path.exists() or path.read_text() != text:
         aside = path.with_suffix(f".{os.getpid()}.tmp")
         aside.write_text(text)
         aside.replace(path)
-    spec = importlib.util.spec_from_file_location("pimsim_loop", path)
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["pimsim_loop"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module

@@ -9,6 +9,10 @@ import numpy as np
 NEVER = -1  #: time of what has not happened
 
 
+class Deadlock(Exception):
+    """Packets wait for each other in a circle; the message names its channels."""
+
+
 @dataclass(frozen=True)
 class Branches:
     """Multicast trees: what a packet to several terminals does at each router.
@@ -44,3 +48,13 @@ class Arrivals:
     hops: np.ndarray  #: (P,) routers that the head passed, as BookSim 2 counts; of a multicast, over all branches
     channel_flits: np.ndarray  #: (C,) flits that each channel carried
     cycles: int  #: cycle after the last one simulated
+
+
+def cut(flits: np.ndarray, header: int, longest: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Messages of so many flits, header included, in packets of at most ``longest``, each with a header of its own.
+
+    Returns packets of a message, flits of each but the last, flits of the last; (n,) int64.
+    """
+    payload = longest - header
+    packets = np.maximum(1, -(-(flits - header) // payload))
+    return packets, np.full_like(packets, longest), np.maximum(1, flits - (packets - 1) * payload)

@@ -2,7 +2,7 @@
 
 A packet's head asks for a link as it reaches the router (virtual cut-through), holds it for as long as its
 flits take, and branches where its tree does.  Links between chips take the whole packet before they pass
-it on (store and forward).  A flit-level router belongs beside this file.
+it on (store and forward).  The flit-level network is in the folder ``flit``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,16 @@ def launch(M, T, at, H, time, v):  # type: ignore[no-untyped-def]
 
 @behaviour
 def send(M, T, at, H, time, tree):  # type: ignore[no-untyped-def]
-    """Put a packet on the first links of a tree."""
+    """Put a packet on the first links of a tree, or a message into the queue of the flit-level network."""
     first = T[at.tree_first + tree]
+    if at.flit:
+        schedule(M, at, H, time, at.begin_inject + tree)
     for x in range(first, first + T[at.tree_roots + tree]):
         e = EDGE * x
-        if T[at.edge_link + e] >= 0:
-            schedule(M, at, H, time, at.begin_hop + x)
-        else:
+        if T[at.edge_link + e] < 0:
             schedule(M, at, H, time + T[at.edge_tail_ps + e], at.begin_deliver + T[at.edge_leaf + e])
+        elif not at.flit:
+            schedule(M, at, H, time, at.begin_hop + x)
 
 
 @event("hop")

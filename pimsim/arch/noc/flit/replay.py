@@ -11,15 +11,11 @@ from pimsim.arch.noc.flit.state import Network, add_network, add_packets, packet
 from pimsim.arch.noc.flit.step import DEADLOCK, UNTIL, run
 from pimsim.config.network import Router
 from pimsim.engine.arena import Arena
-from pimsim.network.packets import Arrivals, Branches, Packets
+from pimsim.network.packets import Arrivals, Branches, Deadlock, Packets
 from pimsim.network.routing import Routing
 from pimsim.network.topology import Topology
 
 CYCLES_AT_A_TIME = 1 << 14  #: then the kernel is left for progress and Ctrl-C
-
-
-class Deadlock(Exception):
-    """Flits are in the network and none can ever move again; the message names the cycle of channels."""
 
 
 def route_packets(
