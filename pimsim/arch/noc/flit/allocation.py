@@ -189,79 +189,71 @@ def _channels_input_first(M, T, n, r, port, heads, free, first, t):  # type: ign
 @inlined
 def match_switch(M, T, n, r, t):  # type: ignore[no-untyped-def]
     """Switch allocation of a router: how many virtual channels send a flit; they are listed at ``n.matched``."""
-    bids = np.uint64(M[n.router + n.router_words * r + layout.BIDS])
+    outputs = np.uint64(M[n.router + n.router_words * r + layout.OUTPUTS])
     if n.narrow == 1:
-        bids = _not_held(M, T, n, r, bids, t)
-        if bids == NONE:
-            return 0
-    if bids & (bids - ONE) == NONE:
-        i = lowest(bids)
-        g = r << n.rs | i
-        _connect(T, n, r, g, i >> n.vs, T[n.vc + layout.VC * g + layout.OUT_PORT], True)
-        T[n.matched] = g
-        return 1
-    outputs = _collect(M, T, n, r, bids)
+        outputs = _not_held(M, n, r, outputs, t)
     if n.switch_allocator == layout.SEPARABLE_INPUT_FIRST:
         return _switch_input_first(M, T, n, r, outputs)
+    if outputs & (outputs - ONE) == NONE:
+        if outputs == NONE:
+            return 0
+        port = lowest(outputs)
+        into = _first_input(M, T, n, r, port, NONE)
+        T[n.matched] = _connect(M, T, n, r, into, port, True)
+        return 1
     return _switch_by_grants(M, T, n, r, outputs)
 
 
 @compiled
-def _not_held(M, T, n, r, bids, t):  # type: ignore[no-untyped-def]
-    """Bids for outputs that no earlier flit still occupies."""
-    hold = n.router + n.router_words * r + layout.HEADS + 2 * n.ports
-    left = bids
+def _not_held(M, n, r, outputs, t):  # type: ignore[no-untyped-def]
+    """Of the outputs, those that no earlier flit still occupies."""
+    hold = n.router + n.router_words * r + layout.HEADS + 3 * n.ports
+    left = outputs
     while left != NONE:
-        i = lowest(left)
+        port = lowest(left)
         left &= left - ONE
-        if M[hold + T[n.vc + layout.VC * (r << n.rs | i) + layout.OUT_PORT]] > t:
-            bids &= ~bit(i)
-    return bids
-
-
-@inlined
-def _collect(M, T, n, r, bids):  # type: ignore[no-untyped-def]
-    """One candidate of each input for each output; the set of outputs, with their inputs in ``n.requests``."""
-    outputs = NONE
-    side = (1 << n.vs) - 1
-    while bids != NONE:
-        i = lowest(bids)
-        bids &= bids - ONE
-        g = r << n.rs | i
-        port = T[n.vc + layout.VC * g + layout.OUT_PORT]
-        into = i >> n.vs
-        if (outputs >> np.uint64(port)) & ONE == NONE:
-            outputs |= bit(port)
-            M[n.requests + port] = 0
-        mask = M[n.requests + port]
-        cell = n.candidate + into * n.ports + port
-        if (mask >> into) & 1 == 0:
-            M[n.requests + port] = mask | (1 << into)
-            T[cell] = g
-        else:
-            # in the order of turns, which starts at TURN and goes round
-            turn = T[n.port + layout.PORT * (r * n.ports + into) + layout.TURN]
-            if (((g & side) - turn) & side) < (((T[cell] & side) - turn) & side):
-                T[cell] = g
+        if M[hold + port] > t:
+            outputs &= ~bit(port)
     return outputs
 
 
 @inlined
-def _connect(T, n, r, g, into, port, move):  # type: ignore[no-untyped-def]
-    """Input and output are connected for a cycle: pointers move."""
+def _first_input(M, T, n, r, port, taken):  # type: ignore[no-untyped-def]
+    """The first input at or after the output's pointer that bids for it and is not taken; -1: none.
+
+    ``taken`` is a set of virtual channels, all those of an input or none.
+    """
+    bids = np.uint64(M[n.router + n.router_words * r + layout.HEADS + 2 * n.ports + port]) & ~taken
+    if bids == NONE:
+        return -1
+    start = T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK]
+    return first_from(bids, start << n.vs) >> n.vs
+
+
+@inlined
+def _side(n, into):  # type: ignore[no-untyped-def]
+    """All virtual channels of an input."""
+    return np.uint64((1 << (1 << n.vs)) - 1) << np.uint64(into << n.vs)
+
+
+@inlined
+def _connect(M, T, n, r, into, port, move):  # type: ignore[no-untyped-def]
+    """Input and output are connected for a cycle: which of the input's virtual channels sends; pointers move."""
     i = n.port + layout.PORT * (r * n.ports + into)
     o = n.port + layout.PORT * (r * n.ports + port)
     if move:
         T[o + layout.PICK] = into + 1 if into + 1 < n.ports else 0
         T[i + layout.CHOOSE] = port + 1 if port + 1 < n.ports else 0
-    turn = (g & ((1 << n.vs) - 1)) + 1
-    T[i + layout.TURN] = turn if turn < n.vcs else 0
+    bids = np.uint64(M[n.router + n.router_words * r + layout.HEADS + 2 * n.ports + port]) & _side(n, into)
+    k = first_from(bids >> np.uint64(into << n.vs), T[i + layout.TURN])
+    T[i + layout.TURN] = k + 1 if k + 1 < n.vcs else 0
+    return r << n.rs | into << n.vs | k
 
 
 @inlined
 def _switch_by_grants(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
     """Outputs grant, inputs accept (iSLIP, and separable with outputs first)."""
-    taken = NONE  # inputs
+    taken = NONE  # virtual channels of the inputs that are matched
     matched = 0
     for iteration in range(n.iterations if n.switch_allocator == layout.ISLIP else 1):
         granted = NONE
@@ -269,10 +261,9 @@ def _switch_by_grants(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
         while left != NONE:
             port = lowest(left)
             left &= left - ONE
-            asking = np.uint64(M[n.requests + port]) & ~taken
-            if asking == NONE:
+            into = _first_input(M, T, n, r, port, taken)
+            if into < 0:
                 continue
-            into = first_from(asking, T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
             if (granted >> np.uint64(into)) & ONE == NONE:
                 granted |= bit(into)
                 M[n.offers + into] = 0
@@ -284,11 +275,9 @@ def _switch_by_grants(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
             granted &= granted - ONE
             offered = np.uint64(M[n.offers + into])
             port = first_from(offered, T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE])
-            g = T[n.candidate + into * n.ports + port]
-            _connect(T, n, r, g, into, port, iteration == 0)
-            T[n.matched + matched] = g
+            T[n.matched + matched] = _connect(M, T, n, r, into, port, iteration == 0)
             matched += 1
-            taken |= bit(into)
+            taken |= _side(n, into)
             outputs &= ~bit(port)
     return matched
 
@@ -296,34 +285,28 @@ def _switch_by_grants(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
 @compiled
 def _switch_input_first(M, T, n, r, outputs):  # type: ignore[no-untyped-def]
     """Each input asks for one output; outputs choose among those who ask."""
-    inputs = NONE
-    left = outputs
-    while left != NONE:
-        port = lowest(left)
-        left &= left - ONE
-        inputs |= np.uint64(M[n.requests + port])
-        M[n.offers + port] = 0
     asked = NONE
-    while inputs != NONE:
-        into = lowest(inputs)
-        inputs &= inputs - ONE
+    for into in range(n.ports):
         wanted = NONE
         left = outputs
         while left != NONE:
             port = lowest(left)
             left &= left - ONE
-            if (M[n.requests + port] >> into) & 1:
+            bids = np.uint64(M[n.router + n.router_words * r + layout.HEADS + 2 * n.ports + port])
+            if bids & _side(n, into) != NONE:
                 wanted |= bit(port)
+        if wanted == NONE:
+            continue
         port = first_from(wanted, T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE])
+        if (asked >> np.uint64(port)) & ONE == NONE:
+            asked |= bit(port)
+            M[n.offers + port] = 0
         M[n.offers + port] |= 1 << into
-        asked |= bit(port)
     matched = 0
     while asked != NONE:
         port = lowest(asked)
         asked &= asked - ONE
         into = first_from(np.uint64(M[n.offers + port]), T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK])
-        g = T[n.candidate + into * n.ports + port]
-        _connect(T, n, r, g, into, port, True)
-        T[n.matched + matched] = g
+        T[n.matched + matched] = _connect(M, T, n, r, into, port, True)
         matched += 1
     return matched

@@ -60,13 +60,14 @@ COPIES = 4  #: terminals it has still to reach
 OWNER = 5  #: for the user of the network
 
 # A router, M[n.router + n.router_words * r + field]
-BIDS = 0  #: mask of the virtual channels that can send a flit now
+OUTPUTS = 0  #: mask of the outputs for which some virtual channel has a flit and a credit now: it bids
 READY = 1  #: mask of the outputs with both waiting heads and free virtual channels
 ADAPTIVE = 2  #: mask of the heads that choose an output in every cycle
 BATCH = 3  #: cycle in which the last batch of heads was taken for routing
 JOINING = 4  #: mask of the heads that have got a virtual channel in this cycle
 HEADS = 5  #: n.ports masks: heads that wait for a virtual channel of the output; then
-#: n.ports masks of free virtual channels, and n.ports cycles from which the output may be granted
+#: n.ports masks of free virtual channels, n.ports masks of virtual channels that bid for the output, and n.ports
+#: cycles from which the output may be granted
 
 # Events: kind << KIND_SHIFT | number
 KIND_SHIFT = 28
@@ -126,8 +127,7 @@ class Net(NamedTuple):
     busy_routers: int  #: bit masks
     busy_sources: int  #: bit masks
     scratch: int  #: masks for the virtual channels of one router, all 0 between allocations
-    requests: int  #: masks for the ports of one router, as the next
-    offers: int
+    offers: int  #: masks for the ports of one router
     class_vcs: int
     adaptive: int  #: (R, R) masks, or -1
     flits: int  #: (channels + 2 N) flits that went over each: channels, injection, ejection
@@ -155,6 +155,5 @@ class Net(NamedTuple):
     edge_child_lo: int
     edge_child_hi: int
     matched: int  #: scratch: virtual channels that have the switch
-    candidate: int  #: scratch of the switch allocator: (P, P) virtual channel + 1
     origin: int  #: (packets,) terminal that sends
     packet: int

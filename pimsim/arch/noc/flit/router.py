@@ -128,11 +128,23 @@ def bid(M, T, n, g, t):  # type: ignore[no-untyped-def]
         T[v + layout.CREDIT_DUE] = 1
     elif free <= t:
         r = g >> n.rs
-        M[n.router + n.router_words * r + layout.BIDS] |= np.int64(bit(g & ((1 << n.rs) - 1)))
+        base = n.router + n.router_words * r
+        port = T[v + layout.OUT_PORT]
+        M[base + layout.HEADS + 2 * n.ports + port] |= np.int64(bit(g & ((1 << n.rs) - 1)))
+        M[base + layout.OUTPUTS] |= 1 << port
         wake_router(M, n, r)
     else:
         T[v + layout.CREDIT_DUE] = 1
         post(T, n, free, layout.CREDIT, g)
+
+
+@inlined
+def stop_bidding(M, n, g, base, port):  # type: ignore[no-untyped-def]
+    """``g`` has no flit, or no credit."""
+    bids = base + layout.HEADS + 2 * n.ports + port
+    M[bids] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
+    if M[bids] == 0:
+        M[base + layout.OUTPUTS] &= ~(1 << port)
 
 
 @inlined
@@ -178,7 +190,7 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
         free_slot(M, T, n, g, read, t + T[into + layout.FREED])
     M[n.flits + T[way + layout.CHANNEL]] += 1
     if n.narrow == 1:
-        M[base + layout.HEADS + 2 * n.ports + port] = t + T[way + layout.HOLD]
+        M[base + layout.HEADS + 3 * n.ports + port] = t + T[way + layout.HOLD]
     if not last_branch:
         M[n.counts + layout.IN_FLIGHT] += 1
     if d < n.first_terminal:
@@ -192,10 +204,10 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
         # still bids, unless there is no credit for the next flit
         free = next_free_slot(M, T, n, d)
         if free < 0 or free > t + 1:
-            M[base + layout.BIDS] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
+            stop_bidding(M, n, g, base, port)
             bid(M, T, n, g, t + 1)
     else:
-        M[base + layout.BIDS] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
+        stop_bidding(M, n, g, base, port)
 
 
 @inlined
@@ -245,7 +257,7 @@ def _note_hops(M, n, word):  # type: ignore[no-untyped-def]
 def _release(M, T, n, g, d, base, port, last_branch, t, packet):  # type: ignore[no-untyped-def]
     """The tail has left: the virtual channel behind it is free, and the next packet or branch takes its turn."""
     v = n.vc + layout.VC * g
-    M[base + layout.BIDS] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
+    stop_bidding(M, n, g, base, port)
     heads = base + layout.HEADS + port
     M[heads + n.ports] |= 1 << (d & ((1 << n.vs) - 1))
     if M[heads] != 0:

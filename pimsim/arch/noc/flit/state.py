@@ -56,7 +56,6 @@ def add_network(
     add("busy_routers", (topology.routers + 63) // 64)
     add("busy_sources", (topology.terminals + 63) // 64)
     add("scratch", MOST_CHANNELS)
-    add("requests", topology.ports)
     add("offers", topology.ports)
     add("flits", topology.channels + 2 * topology.terminals)
     add("report", 3 * reports)
@@ -70,7 +69,6 @@ def add_network(
     table("ring", (fields["ring_mask"] + 1) * room)
     table("ring_count", fields["ring_mask"] + 1)
     table("matched", topology.ports)
-    table("candidate", topology.ports**2)
     _add_routes(add, table, network, fields)
     _add_replay(add, table, packets, fields)
     return fields
@@ -154,7 +152,7 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
         "narrow": int(bool((topology.flit_cycles > 1).any())),
         "reporting": int(reports > 0),
         "patience": PATIENCE + max(delays),
-        "router_words": layout.HEADS + 3 * topology.ports,
+        "router_words": layout.HEADS + 4 * topology.ports,
         "ring_mask": (1 << _bits(max(delays) + 2)) - 1,
     }
 

@@ -79,7 +79,7 @@ def _routers(M, T, n, t):  # type: ignore[no-untyped-def]
                 allocate_channels(M, T, n, r, t)
             if M[base + layout.ADAPTIVE] != 0:
                 withdraw(M, T, n, r)
-            matched = match_switch(M, T, n, r, t) if M[base + layout.BIDS] != 0 else 0
+            matched = match_switch(M, T, n, r, t) if M[base + layout.OUTPUTS] != 0 else 0
             for k in range(matched):
                 send(M, T, n, T[n.matched + k], t)
             moved += matched
@@ -88,7 +88,7 @@ def _routers(M, T, n, t):  # type: ignore[no-untyped-def]
                 bid(M, T, n, r << n.rs | lowest(joining), t + 1)
                 joining &= joining - ONE
             M[base + layout.JOINING] = 0
-            if M[base + layout.BIDS] | M[base + layout.READY] | M[base + layout.ADAPTIVE] == 0:
+            if M[base + layout.OUTPUTS] | M[base + layout.READY] | M[base + layout.ADAPTIVE] == 0:
                 M[n.busy_routers + w] &= ~(1 << i)
                 M[n.counts + layout.BUSY_ROUTERS] -= 1
     if moved > 0:
