@@ -17,7 +17,7 @@ name: small-tiles
 chips: auto
 chip:
   tiles: 96
-  noc: {mesh: [6, 4]}
+  noc: {topology: {kind: mesh, shape: [6, 4]}}
   tile:
     imas: 8
     edram: {kib: 32}

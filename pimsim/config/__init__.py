@@ -5,7 +5,25 @@
 8
 """
 
-from pimsim.config.loading import config_hash, load_system, resolved, shipped_systems
-from pimsim.config.records import System
+from pimsim.config.loading import (
+    config_hash,
+    load_network,
+    load_system,
+    resolved,
+    shipped_networks,
+    shipped_systems,
+)
+from pimsim.config.network import Network
+from pimsim.config.records import Noc, System
 
-__all__ = ["System", "config_hash", "load_system", "resolved", "shipped_systems"]
+__all__ = [
+    "Network",
+    "Noc",
+    "System",
+    "config_hash",
+    "load_network",
+    "load_system",
+    "resolved",
+    "shipped_networks",
+    "shipped_systems",
+]

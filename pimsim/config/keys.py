@@ -10,18 +10,27 @@ from annotated_types import Ge, Gt, Le
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from pimsim.errors import did_you_mean
 
-def keys_of(kind: Any) -> list[str] | None:
-    """Keys of a value of type ``kind``; None where any key is allowed or none is."""
-    model = _model(kind)
-    return list(model.model_fields) if model else None
+
+def keys_of(kind: Any, tag: Sequence[str | int] = ()) -> list[str] | None:
+    """Keys of a value of type ``kind``; None where any key is allowed or none is.
+
+    Where ``kind`` may be one of several records, those of all, or of the one whose ``kind`` is in ``tag``.
+    """
+    models = _models(kind)
+    if len(models) > 1 and (tagged := [model for model in models if _tag(model) in tag]):
+        models = tagged
+    return list(dict.fromkeys(name for model in models for name in model.model_fields)) if models else None
 
 
 def child(kind: Any, key: str | int) -> Any:
     """Type of what stands under ``key`` in a value of type ``kind``; None if there is no such key."""
-    if model := _model(kind):
-        field = model.model_fields.get(str(key))
-        return field if field is not None else None
+    if models := _models(kind):
+        fields = [model.model_fields[str(key)] for model in models if str(key) in model.model_fields]
+        if len({str(field) for field in fields}) > 1:
+            return Union[tuple(field.annotation for field in fields)]  # noqa: UP007
+        return fields[0] if fields else None
     for option in _options(kind):
         origin, arguments = get_origin(option), get_args(option)
         if origin is dict:
@@ -30,6 +39,30 @@ def child(kind: Any, key: str | int) -> Any:
             index = 0 if arguments[-1] is Ellipsis else key
             return arguments[index] if index < len(arguments) else None
     return None
+
+
+def unknown_key(kind: Any, word: str, tag: Sequence[str | int] = ()) -> str:
+    """What is wrong with ``word``, which is no key of a value of type ``kind``; what it was meant to be, if known."""
+    for model in _models(kind):
+        if word in (replaced := getattr(model, "replaced", {})):
+            return f"there is no such key any more: {replaced[word]}"
+    known = keys_of(kind, tag) or []
+    if word in (keys_of(kind) or []):
+        return f"there is no such key with this kind ({', '.join(map(str, tag))})"
+    return f"there is no such key{did_you_mean(word, known)}"
+
+
+def without_tags(kind: Any, location: Sequence[str | int]) -> tuple[str | int, ...]:
+    """An error's location without the words by which pydantic says which of several records it took."""
+    path: list[str | int] = []
+    for step in location:
+        tagged = [model for model in _models(kind) if len(_models(kind)) > 1 and _tag(model) == step]
+        if tagged:
+            kind = tagged[0]
+            continue
+        path.append(step)
+        kind = child(kind, step)
+    return tuple(path)
 
 
 def is_free_mapping(kind: Any) -> bool:
@@ -54,19 +87,24 @@ def allowed(kind: Any) -> str:
 
 
 def _options(kind: Any) -> tuple[Any, ...]:
-    """The types that a value may have: the members of a union, without their annotations' metadata."""
+    """The types that a value may have: the members of a union, and of unions in it."""
     if isinstance(kind, FieldInfo):
         kind = kind.annotation
-    if get_origin(kind) in (Union, types.UnionType):
-        return get_args(kind)
+    inner = get_args(kind)[0] if get_origin(kind) is Annotated else kind
+    if get_origin(inner) in (Union, types.UnionType):
+        return tuple(option for member in get_args(inner) for option in _options(member))
     return (kind,)
 
 
-def _model(kind: Any) -> type[BaseModel] | None:
-    for option in _options(kind):
-        if isinstance(option, type) and issubclass(option, BaseModel):
-            return option
-    return None
+def _models(kind: Any) -> list[type[BaseModel]]:
+    return [option for option in _options(kind) if isinstance(option, type) and issubclass(option, BaseModel)]
+
+
+def _tag(model: type[BaseModel]) -> str | None:
+    """The one word that ``kind`` may be in this record."""
+    field = model.model_fields.get("kind")
+    words = get_args(field.annotation) if field is not None else ()
+    return words[0] if len(words) == 1 else None
 
 
 def _bounds(kind: Any) -> list[Any]:
@@ -79,7 +117,7 @@ def _words(kind: Any, bounds: list[Any]) -> str:
         bounds = bounds + [item for data in metadata for item in getattr(data, "metadata", [data])]
     if get_origin(kind) is Literal:
         return " or ".join(map(str, get_args(kind)))
-    if _model(kind):
+    if _models(kind):
         return "a mapping with the keys " + ", ".join(keys_of(kind) or ())
     if get_origin(kind) is tuple:
         return _words_of_list(get_args(kind))

@@ -7,13 +7,13 @@ configuration remembers which file and line it came from, so that an error can n
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pimsim.config import keys
-from pimsim.errors import InputError, did_you_mean, shown
+from pimsim.errors import InputError, shown
 from pimsim.yaml_source import KeyPath, Lines, load_yaml, parse_yaml
 
 Origin = tuple[str, int | None]  #: file (or ``--set KEY=VALUE``), line
@@ -39,8 +39,20 @@ class Layers:
         below = [origin for key, origin in self.origins.items() if key[: len(path)] == path and len(key) > len(path)]
         return [where for where, line in below if line is None]
 
+    def overrides_at(self, path: KeyPath) -> list[str]:
+        """The override that set ``path`` itself, if one did."""
+        where, line = self.origins.get(path, ("", 0))
+        return [where] if line is None else []
+
+    def at(self, path: KeyPath) -> Any:
+        """The data at ``path``; None if there is none."""
+        data: Any = self.data
+        for key in path:
+            data = data.get(key) if isinstance(data, dict) else None
+        return data
+
     def add(self, data: dict[str, Any], lines: Lines, file: str) -> None:
-        """Lay a file's data over what is there: mappings merge, everything else replaces."""
+        """Lay a file's data over what is there: mappings merge, unless of another ``kind``; all else replaces."""
         _merge(self.data, data, (), self.origins)
         self.origins.update({path: (file, line) for path, line in lines.items()})
         self.file = file
@@ -49,13 +61,18 @@ class Layers:
 def _merge(below: dict[str, Any], above: dict[str, Any], path: KeyPath, origins: dict[KeyPath, Origin]) -> None:
     for key, value in above.items():
         here = (*path, key)
-        if isinstance(value, dict) and isinstance(below.get(key), dict):
+        if isinstance(value, dict) and isinstance(below.get(key), dict) and not _of_another_kind(below[key], value):
             _merge(below[key], value, here, origins)
             continue
         if key in below:
             for stale in [old for old in origins if old[: len(here)] == here]:
                 del origins[stale]
         below[key] = _copied(value)
+
+
+def _of_another_kind(below: dict[str, Any], above: dict[str, Any]) -> bool:
+    """Whether the keys below have no meaning above: those of a mesh in a graph."""
+    return "kind" in below and "kind" in above and above["kind"] != below["kind"]
 
 
 def _copied(value: Any) -> Any:
@@ -162,14 +179,10 @@ def _step(word: str, kind: Any, data: Any, where: str, key: str, parent: str) ->
     if not known:
         raise InputError(f"{parent} has no keys of its own", file=where, key=key, allowed=keys.allowed(kind))
     if word not in known:
-        what = f"{parent or 'a system'} has no key {word!r}{did_you_mean(word, known)}"
+        what = f"{parent or 'a system'} has no key {word!r}{_instead(kind, word)}"
         raise InputError(what, file=where, key=key, allowed=known)
     return word
 
 
-def layered(path: Path, find: Callable[[str, Path], Path], overrides: Sequence[str], schema: Any) -> Layers:
-    """The file, its bases and the overrides, merged; see :func:`read_layers` and :func:`apply_override`."""
-    layers = read_layers(path, find)
-    for text in overrides:
-        apply_override(layers, text, schema)
-    return layers
+def _instead(kind: Any, word: str) -> str:
+    return keys.unknown_key(kind, word).removeprefix("there is no such key").removeprefix(" any more")

@@ -1,4 +1,4 @@
-"""From a name or a YAML file to a checked :class:`~pimsim.config.records.System`."""
+"""From a name or a YAML file to a checked :class:`~pimsim.config.records.System`, or to a network alone."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from pimsim.config import keys
-from pimsim.config.layers import Layers, layered
-from pimsim.config.records import System
+from pimsim.config.base import Spec
+from pimsim.config.graphs import with_graph_file
+from pimsim.config.layers import Layers, apply_override, read_layers
+from pimsim.config.network import Network
+from pimsim.config.records import NetworkFile, System
 from pimsim.errors import InputError, did_you_mean, shown
 
+_Record = TypeVar("_Record", bound=Spec)
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
@@ -30,13 +34,46 @@ def load_system(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Syst
     Raises:
         InputError: says in one line where, what is wrong and what is allowed.
     """
-    path = _find(str(name_or_path), Path())
-    return checked(layered(path, _find, overrides, System))
+    layers = read_layers(_find(str(name_or_path), Path()), _find)
+    for text in overrides:
+        apply_override(layers, text, System)
+    return checked(layers)
+
+
+def load_network(source: str | Path | System | Network, overrides: Sequence[str] = ()) -> Network:
+    """Read and check the network of a chip, or a network by itself.
+
+    Args:
+        source: a shipped name such as ``isaac-ce`` or ``mesh-8x8``, the YAML file of a system or of a network, or what
+            is loaded already.
+        overrides: ``KEY=VALUE`` strings with the dotted keys of the file, ``chip.noc.router.vcs=2`` in a system,
+            ``noc.router.vcs=2`` in a network.
+
+    Raises:
+        InputError: says in one line where, what is wrong and what is allowed.
+    """
+    if isinstance(source, System | Network):
+        if overrides:
+            raise InputError("overrides change a network given by name or file, not one already loaded",
+                             key="overrides")  # fmt: skip
+        return source.chip.noc if isinstance(source, System) else source
+    layers = read_layers(_find_network(str(source), Path()), _find_network)
+    schema = NetworkFile if layers.data.get("format") == _format_of(NetworkFile) else System
+    for text in overrides:
+        apply_override(layers, text, schema)
+    if schema is System:
+        return checked(layers).chip.noc
+    return _validated(layers, NetworkFile).noc
 
 
 def shipped_systems() -> dict[str, Path]:
     """Names of the systems that come with pimsim, and their files."""
     return dict(sorted((path.stem, path) for path in _shipped_folder().glob("*.yaml")))
+
+
+def shipped_networks() -> dict[str, Path]:
+    """Names of the networks that come with pimsim, and their files."""
+    return dict(sorted((path.stem, path) for path in (_shipped_folder() / "noc").glob("*.yaml")))
 
 
 def resolved(system: System) -> dict[str, Any]:
@@ -55,10 +92,20 @@ def config_hash(system: System) -> str:
 
 def checked(layers: Layers) -> System:
     """The merged layers as a system; the first thing wrong with them raises InputError."""
+    return _validated(layers, System)
+
+
+def _validated(layers: Layers, schema: type[_Record]) -> _Record:
+    noc = ("noc", "topology") if schema is NetworkFile else ("chip", "noc", "topology")
+    with_graph_file(layers.at(noc), layers.origin((*noc, "file")), ".".join((*noc, "file")))
     try:
-        return System.model_validate(layers.data)
+        return schema.model_validate(layers.data)
     except ValidationError as error:
-        raise _input_error(error.errors(include_url=False), layers) from None
+        raise _input_error(error.errors(include_url=False), layers, schema) from None
+
+
+def _format_of(schema: type[Spec]) -> str:
+    return str(keys.allowed(schema.model_fields["format"]))
 
 
 def _shipped_folder() -> Path:
@@ -68,25 +115,41 @@ def _shipped_folder() -> Path:
 
 
 def _find(word: str, folder: Path) -> Path:
-    """File meant by ``word``: a shipped name, or a path relative to ``folder``."""
-    shipped = shipped_systems()
+    """File of a system meant by ``word``: a shipped name, or a path relative to ``folder``."""
+    return _file_of(word, folder, shipped_systems(), "system")
+
+
+def _find_network(word: str, folder: Path) -> Path:
+    """File of a network or of a system, as :func:`_find`."""
+    return _file_of(word, folder, shipped_systems() | shipped_networks(), "system or network")
+
+
+def _file_of(word: str, folder: Path, shipped: dict[str, Path], what: str) -> Path:
     if word in shipped:
         return shipped[word]
     path = folder / word
     if path.suffix in (".yaml", ".yml") or os.path.isfile(path) or "/" in word:
         return path
-    what = f"{shown(word)} is neither a shipped system nor a file{did_you_mean(word, shipped)}"
-    raise InputError(what, allowed=[*shipped, "a YAML file"])
+    raise InputError(
+        f"{shown(word)} is neither a shipped {what} nor a file{did_you_mean(word, shipped)}",
+        allowed=[*shipped, "a YAML file"],
+    )
 
 
-def _input_error(errors: list[ErrorDetails], layers: Layers) -> InputError:
+def _input_error(errors: list[ErrorDetails], layers: Layers, schema: type[Spec]) -> InputError:
     # Misspelt keys first: they also make the key that was meant look missing.
     first = min(errors, key=lambda error: error["type"] != "extra_forbidden")
-    path, kind = keys.descend(System, first["loc"])
-    full = first["loc"] if first["type"] == "extra_forbidden" else path
+    location = keys.without_tags(schema, first["loc"])
+    unknown = first["type"] == "extra_forbidden"
+    path, kind = keys.descend(schema, location[:-1] if unknown else location)
+    full = location if unknown else path
+    if first["type"].startswith("union_tag"):
+        full, kind = (*path, first["ctx"]["discriminator"].strip("'")), keys.child(kind, "kind")
     file, line = layers.origin(full)
     what, allowed = _explained(first, kind)
     if first["type"] == "value_error" and (overrides := layers.overrides_below(full)):
+        what += f" (with {', '.join(overrides)})"
+    if unknown and (overrides := layers.overrides_at((*path, "kind"))):
         what += f" (with {', '.join(overrides)})"
     return InputError(what, file=file, line=line, key=".".join(map(str, full)), allowed=allowed)
 
@@ -94,10 +157,12 @@ def _input_error(errors: list[ErrorDetails], layers: Layers) -> InputError:
 def _explained(error: ErrorDetails, kind: Any) -> tuple[str, str | list[str] | None]:
     """What is wrong, and what is allowed."""
     if error["type"] == "extra_forbidden":
-        known = keys.keys_of(kind) or []
-        return f"there is no such key{did_you_mean(str(error['loc'][-1]), known)}", known
-    if error["type"] == "missing":
+        *_, tag, word = "", *error["loc"]
+        return keys.unknown_key(kind, str(word), (tag,)), keys.keys_of(kind, (tag,))
+    if error["type"] in ("missing", "union_tag_not_found"):
         return "is missing", keys.allowed(kind)
     if error["type"] == "value_error":
         return str(error["ctx"]["error"]), None
+    if error["type"] == "union_tag_invalid":
+        return f"{shown(error['ctx']['tag'])} is not allowed", keys.allowed(kind)
     return f"{shown(error['input'])} is not allowed", keys.allowed(kind)

@@ -12,7 +12,9 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pimsim.config.base import Bits, Count, Fraction, Index, NotNegative, Positive, Spec
+from pimsim.config.base import Bits, Count, Fraction, NotNegative, Positive, Spec
+from pimsim.config.network import Network
+from pimsim.config.placement import SEARCHES, Amosa, Annealing, PlacementName
 
 
 class Cost(Spec):
@@ -176,26 +178,17 @@ class Tile(Spec):
     vector: DigitalUnit  #: multiplications and everything else that is digital
 
 
-class Noc(Priced):
-    """The network of a chip: a concentrated mesh of routers."""
+class Noc(Priced, Network):
+    """The network of a chip, with the cost of one router."""
 
-    scales_with = ("flit_bits", "concentration", "clock_ghz")
+    scales_with = ("flit_bits", "ports", "clock_ghz")
+    replaced: ClassVar[dict[str, str]] = {
+        "mesh": "write topology: {kind: mesh, shape: [...]}",
+        "hop_cycles": "it follows from the delays under router and the latency of links under topology",
+        "inject_cycles": "it follows from router.inject_latency",
+    }  #: keys of earlier files, and what to write instead
 
-    mesh: tuple[Count, Count]  #: routers in x and y
-    concentration: Count  #: tiles at one router
-    flit_bits: Count  #: bits a link carries in a clock
-    clock_ghz: Positive
-    hop_cycles: Count  #: head flit, input of a router to input of the next
-    inject_cycles: Count  #: head flit, tile to its router
-    header_flits: Index  #: flits a packet carries beside its data
-    multicast: Literal["tree", "unicast"]  #: what several tiles need: one packet that branches, or one each
-    io_router: tuple[Index, Index]  #: router at which the chip's links and the host attach
-
-    @model_validator(mode="after")
-    def _io_router_is_in_the_mesh(self) -> Noc:
-        if self.io_router[0] >= self.mesh[0] or self.io_router[1] >= self.mesh[1]:
-            raise ValueError(f"io_router {list(self.io_router)} lies outside the mesh {list(self.mesh)}")
-        return self
+    cost: Cost = Cost(source="Not priced: no cost of a router is given")
 
 
 class Dram(Spec):
@@ -227,10 +220,12 @@ class Chip(Spec):
     dram: Dram | None = None
 
     @model_validator(mode="after")
-    def _tiles_fit_the_mesh(self) -> Chip:
-        places = self.noc.mesh[0] * self.noc.mesh[1] * self.noc.concentration
-        if self.tiles > places:
-            raise ValueError(f"{self.tiles} tiles do not fit {places} places of the mesh (mesh x concentration)")
+    def _tiles_fit_the_network(self) -> Chip:
+        if self.tiles > self.noc.terminals:
+            raise ValueError(
+                f"{self.tiles} tiles do not fit {self.noc.terminals} places of the {self.noc.topology.kind} "
+                "(routers x concentration)"
+            )
         return self
 
 
@@ -343,8 +338,25 @@ class Mapping(Spec):
     layer_replication: dict[str, Count] = Field(default_factory=dict)  #: exceptions by layer
     windows: Literal["strips", "interleaved"] = "strips"  #: which replica takes which window
     crossbar_order: Literal["columns", "rows"] = "columns"  #: what stays together when a layer spans tiles
-    placement: Literal["snake", "bands"] = "snake"  #: where on the mesh the tiles of a layer lie
+    placement: PlacementName = "snake"
+    #: where the tiles of a layer lie: snake or bands, searched for by annealing or amosa, or a file that was saved
+    annealing: Annealing | None = None  #: keys of placement: annealing
+    amosa: Amosa | None = None  #: keys of placement: amosa
     spill: Literal["error", "dram"] = "error"  #: what happens where eDRAM is too small
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_search_has_its_keys(cls, data: Any) -> Any:
+        """Shows the defaults of the search that is asked for."""
+        name = data.get("placement") if isinstance(data, dict) else None
+        return data | {name: {}} if name in SEARCHES and data.get(name) is None else data
+
+    @model_validator(mode="after")
+    def _only_the_search_asked_for_has_keys(self) -> Mapping:
+        for name in SEARCHES:
+            if getattr(self, name) is not None and self.placement != name:
+                raise ValueError(f"{name} has keys, but placement is {self.placement}: leave them out, or null")
+        return self
 
     @model_validator(mode="after")
     def _an_interval_needs_copies(self) -> Mapping:
@@ -372,3 +384,12 @@ class System(Spec):
         if self.mapping.spill == "dram" and self.chip.dram is None:
             raise ValueError("mapping.spill is dram, but chip.dram is not given")
         return self
+
+
+class NetworkFile(Spec):
+    """A network by itself, without a chip."""
+
+    format: Literal["pimsim-noc-1"]  #: version of this format
+    name: str = Field(min_length=1)  #: what the network is called
+    paper: str = ""  #: where it was published
+    noc: Noc

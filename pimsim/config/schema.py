@@ -1,13 +1,16 @@
-"""JSON Schema of a system file, for editors: from the records, with the fields' comments as descriptions."""
+"""JSON Schemas of system and network files, for editors: from the records, fields' comments as descriptions."""
 
 from __future__ import annotations
 
 import copy
 import inspect
 import re
+import sys
+from types import ModuleType
 from typing import Any
 
 from pimsim.config import records
+from pimsim.config.base import Spec
 
 _CLASS = re.compile(r"class (\w+)\(")
 _FIELD = re.compile(r"    (\w+): .*?(?:  #: (.*))?")
@@ -15,23 +18,32 @@ _COMMENT = re.compile(r"    #: (.*)")
 
 
 def system_schema() -> dict[str, Any]:
-    """The schema (draft 2020-12).  A file with ``base`` may leave out every other key."""
-    whole = records.System.model_json_schema()
-    definitions = whole.pop("$defs")
-    definitions["System"] = whole
+    """The schema (draft 2020-12) of a system.  A file with ``base`` may leave out every other key."""
+    return _schema(records.System, "system")
+
+
+def network_schema() -> dict[str, Any]:
+    """The same of a network by itself."""
+    return _schema(records.NetworkFile, "network")
+
+
+def _schema(record: type[Spec], word: str) -> dict[str, Any]:
+    whole = record.model_json_schema()
+    definitions, name = whole.pop("$defs"), record.__name__
+    definitions[name] = whole
     _describe(definitions, field_comments())
     definitions |= _optional(definitions)
-    definitions["SystemPart"]["properties"]["base"] = {
+    definitions[f"{name}Part"]["properties"]["base"] = {
         "type": "string",
-        "description": "a shipped system or a file, relative to this one, of which this file changes parts",
+        "description": f"a shipped {word} or a file, relative to this one, of which this file changes parts",
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "pimsim system",
+        "title": f"pimsim {word}",
         "type": "object",
         "if": {"required": ["base"]},
-        "then": {"$ref": "#/$defs/SystemPart"},
-        "else": {"$ref": "#/$defs/System"},
+        "then": {"$ref": f"#/$defs/{name}Part"},
+        "else": {"$ref": f"#/$defs/{name}"},
         "$defs": definitions,
     }
 
@@ -40,7 +52,7 @@ def field_comments() -> dict[str, dict[str, str]]:
     """For each record, the ``#:`` comment of each field that has one."""
     found: dict[str, dict[str, str]] = {}
     record = field = ""
-    for line in inspect.getsource(records).splitlines():
+    for line in "\n".join(map(inspect.getsource, _modules())).splitlines():
         if match := _CLASS.match(line):
             record = match[1]
         elif (match := _FIELD.fullmatch(line)) and record:
@@ -54,10 +66,28 @@ def field_comments() -> dict[str, dict[str, str]]:
 
 
 def _describe(definitions: dict[str, Any], comments: dict[str, dict[str, str]]) -> None:
+    known = _records()
     for record, definition in definitions.items():
+        inherited = [base.__name__ for base in known[record].__mro__]
         for field, schema in definition.get("properties", {}).items():
-            if comment := comments.get(record, {}).get(field):
+            found = (comments[base][field] for base in inherited if field in comments.get(base, {}))
+            if comment := next(found, None):
                 schema["description"] = comment
+
+
+def _records() -> dict[str, type[Spec]]:
+    """Every record of a configuration by its name."""
+    found: dict[str, type[Spec]] = {}
+    kinds = [Spec]
+    while kinds:
+        kinds = [below for kind in kinds for below in kind.__subclasses__()]
+        found.update((kind.__name__, kind) for kind in kinds if kind.__module__.startswith("pimsim.config."))
+    return found
+
+
+def _modules() -> list[ModuleType]:
+    """The modules in which records stand."""
+    return list({record.__module__: sys.modules[record.__module__] for record in _records().values()}.values())
 
 
 def _optional(definitions: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +106,10 @@ def _with_references_to_parts(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     # Items of a list are not merged with the base's: they stay whole.
+    # One of several records: without their required keys, more than one of them may fit.
     return {
-        key: f"{value}Part" if key == "$ref" else value if key == "items" else _with_references_to_parts(value)
+        "anyOf" if key == "oneOf" else key:
+            f"{value}Part" if key == "$ref" else value if key == "items" else _with_references_to_parts(value)
         for key, value in schema.items()
-    }
+        if key != "discriminator"
+    }  # fmt: skip

@@ -19,9 +19,11 @@ from pimsim.mapping.allocation import (
 )
 from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, share_edram
 from pimsim.mapping.cautions import cautions
-from pimsim.mapping.delivery import BufferTiles, Senders, plan_deliveries, sort_entries
+from pimsim.mapping.delivery import BufferTiles, Deliveries, Senders, plan_deliveries, sort_entries
 from pimsim.mapping.joins import join_reach
 from pimsim.mapping.placement import STRATEGIES
+from pimsim.mapping.placement.layout import Layout, find_placement, start_of
+from pimsim.mapping.placement.search import Progress
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
@@ -31,14 +33,17 @@ from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow
 
 
-def map_network(dataflow: Dataflow, system: System, network: str = "packet") -> Program:
+def map_network(
+    dataflow: Dataflow, system: System, network: str = "packet", progress: Progress | None = None
+) -> Program:
     """Lay a network onto a system.
 
-    ``network`` is ``packet`` or ``ideal``.  Raises InputError where the network does not fit.
+    ``network`` is ``packet`` or ``ideal``; ``progress`` is called with the moves done, and all moves, of a search for a
+    placement.  Raises InputError where the network does not fit.
     """
     mapper = _Mapper(dataflow, system, network)
     mapper.place()
-    return mapper.program()
+    return mapper.program(progress)
 
 
 @dataclass
@@ -78,7 +83,7 @@ class _Mapper:
             for i, node in enumerate(self.nodes)
         ]
         matrices = {i: self.copies[i] for i in self.tilings}
-        self.turns = STRATEGIES[system.mapping.placement](matrices, self.fabric)
+        self.turns = STRATEGIES[start_of(system.mapping)](matrices, self.fabric)
         self.order = self.turns[1]
         policy = system.mapping.windows
         self.dealt = [
@@ -107,15 +112,22 @@ class _Mapper:
         least = [[need.least for need in needs] for needs in self.needs]
         return place_matrices(self.dataflow, self.tilings, least, self.turns, self.system, watch_edram)
 
-    def program(self) -> Program:
+    def program(self, progress: Progress | None = None) -> Program:
         """What follows once everything has its tiles."""
         demand = self._demand()
         tiles = self.fabric.n_tiles
         tile_bytes = self.system.chip.tile.edram.kib * 1024
         capacity, spilled = share_edram(demand, tiles, tile_bytes, self.system.mapping.spill)
-        slices = self._slices(spilled)
-        replicas = self._replicas(slices)
-        deliveries = self._deliveries(demand, replicas, slices, spilled)
+        packed = self._slices(spilled)
+        layout = Layout(self.dataflow.name, self.system, self.fabric, self._replicas(packed), packed)
+        placement = find_placement(
+            layout, lambda: self._deliveries(demand, layout.replicas, packed, spilled, "ideal", "ideal"), progress
+        )
+        replicas, slices = layout.moved(placement)
+        moved = replace(demand, tile=placement.place[demand.tile])
+        multicast = self.system.chip.noc.multicast
+        mode = "ideal" if self.network == "ideal" else multicast
+        deliveries = self._deliveries(moved, replicas, slices, spilled, mode, multicast)
         slices = replace(slices, tree=deliveries.slice_tree)
         windows = Windows(self._window_positions(), deliveries.window_tree, deliveries.entry_first)
         rows = self.rows
@@ -129,8 +141,8 @@ class _Mapper:
             buffers=buffers, entry_buffer=deliveries.entry_buffer, entry_rank=deliveries.entry_rank,
             trees=deliveries.trees, priced_trees=deliveries.priced_trees, tree_flits=deliveries.tree_flits,
             message_first=deliveries.message_first, message=deliveries.message, leaves=deliveries.leaves,
-            edram_bytes=bytes_in_tiles(demand, capacity, spilled, tiles),
-            notes=self._notes(spilled, demand),
+            edram_bytes=bytes_in_tiles(moved, capacity, spilled, tiles),
+            notes=self._notes(spilled, demand), placement=placement,
         )  # fmt: skip
 
     def _find_needs(self) -> None:
@@ -306,7 +318,9 @@ class _Mapper:
     def _window_positions(self) -> np.ndarray:
         return np.concatenate([windows for _, windows in self.dealt])
 
-    def _deliveries(self, demand: BufferDemand, replicas: Replicas, slices: Slices, spilled: np.ndarray):  # type: ignore[no-untyped-def]
+    def _deliveries(
+        self, demand: BufferDemand, replicas: Replicas, slices: Slices, spilled: np.ndarray, mode: str, priced: str
+    ) -> Deliveries:
         window_replica = np.repeat(np.arange(replicas.layer.size), np.diff(replicas.window_first))
         emits = np.ones(window_replica.size, dtype=bool)
         for i, node in enumerate(self.nodes):
@@ -321,10 +335,9 @@ class _Mapper:
         )  # fmt: skip
         entries = sort_entries(*self._entries(), window_replica.size)
         noc = self.system.chip.noc
-        mode = "ideal" if self.network == "ideal" else noc.multicast
         tiles = BufferTiles(demand.tile_first, demand.tile, self.buffer_values, _ints(self.rows.sent))
         return plan_deliveries(
-            senders, entries, tiles, spilled, self.fabric, mode, noc.multicast, self.system.mapping.input_bits,
+            senders, entries, tiles, spilled, self.fabric, mode, priced, self.system.mapping.input_bits,
             noc.flit_bits, noc.header_flits,
         )  # fmt: skip
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimsim.config.records import System
+from pimsim.mapping.placement.saved import Placement
 from pimsim.mapping.tiling import Slice, Tiling
 from pimsim.network.fabric import Fabric
 from pimsim.network.trees import Trees
@@ -128,6 +129,7 @@ class Program:
     leaves: Leaves
     edram_bytes: np.ndarray  #: (tiles,) bytes of eDRAM that buffers take
     notes: tuple[str, ...]
+    placement: Placement  #: how tiles were moved after packing; already in all tile numbers above
 
     @property
     def tiles_used(self) -> np.ndarray:

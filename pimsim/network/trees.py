@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from pimsim.network.fabric import Fabric, longest_path, path
+from pimsim.network.fabric import CHIP, Fabric, longest_path, path
 
 _MODES = {"tree": 0, "unicast": 1, "ideal": 2}
 
@@ -33,46 +33,53 @@ class Trees:
     child_lo: np.ndarray  #: (edges,) first following edge
     child_hi: np.ndarray  #: (edges,) last following edge + 1
     target: np.ndarray  #: (edges,) destination reached at the end of this edge, or -1
-    links_of_kind: np.ndarray  #: (edges, 4) ideal: links passed, by kind
+    passed: np.ndarray  #: (edges, speeds) ideal: links passed, by their index into ``Fabric.speeds``
+    pace: np.ndarray  #: (edges,) cycles from one flit of a packet to the next at its end: those of the slowest link so
+    #: far that passes flits on as they come, which links between chips do not
 
 
 def build_trees(
     fabric: Fabric, sources: np.ndarray, target_first: np.ndarray, targets: np.ndarray, mode: str
 ) -> Trees:
     """One tree for each source: from tile ``sources[t]`` to tiles ``targets[target_first[t]:target_first[t + 1]]``."""
-    first, link, parent, target, passed = _grow(
-        fabric.shape(), fabric.link_kinds(), longest_path(fabric), sources, target_first, targets, _MODES[mode]
-    )
+    flit_cycles = np.array([0 if speed.kind == CHIP else speed.flit_cycles for speed in fabric.speeds], np.int64)
+    first, link, parent, target, passed, pace = _grow(
+        fabric.kernel, fabric.link_speeds(), flit_cycles, longest_path(fabric), sources, target_first, targets,
+        _MODES[mode],
+    )  # fmt: skip
     order, roots, child_lo, child_hi = _breadth_first(first, parent)
-    return Trees(first, roots, link[order], child_lo, child_hi, target[order], passed[order])
+    return Trees(first, roots, link[order], child_lo, child_hi, target[order], passed[order], pace[order])
 
 
 @njit(cache=True)
-def _grow(shape, kinds, longest, sources, target_first, targets, mode):  # type: ignore[no-untyped-def]
-    n_trees = sources.size
+def _grow(kernel, speeds, flit_cycles, longest, sources, target_first, targets, mode):  # type: ignore[no-untyped-def]
+    n_trees, n_speeds = sources.size, flit_cycles.size
     room = 1024 + 4 * targets.size
     link = np.empty(room, np.int64)
     parent = np.empty(room, np.int64)
     target = np.empty(room, np.int64)
-    passed = np.zeros((room, 4), np.int64)
+    pace = np.empty(room, np.int64)
+    passed = np.zeros((room, n_speeds), np.int64)
     first = np.zeros(n_trees + 1, np.int64)
-    seen_in = np.full(kinds.size, -1, np.int64)
-    seen_as = np.empty(kinds.size, np.int64)
+    seen_in = np.full(speeds.size, -1, np.int64)
+    seen_as = np.empty(speeds.size, np.int64)
     way = np.empty(longest, np.int64)
     n = 0
     for tree in range(n_trees):
         first[tree] = n
         for k in range(target_first[tree], target_first[tree + 1]):
-            hops = path(shape, sources[tree], targets[k], way)
+            hops = path(kernel, sources[tree], targets[k], way)
             if n + hops + 1 > room:
                 room = 2 * room + hops
                 link, parent, target = _longer(link, room), _longer(parent, room), _longer(target, room)
-                passed = _longer(passed.ravel(), 4 * room).reshape(room, 4)
+                pace = _longer(pace, room)
+                passed = _longer(passed.ravel(), n_speeds * room).reshape(room, n_speeds)
                 passed[n:] = 0
             if hops == 0 or mode == 2:
-                link[n], parent[n], target[n] = -1, -1, k
+                link[n], parent[n], target[n], pace[n] = -1, -1, k, 1
                 for h in range(hops):
-                    passed[n, kinds[way[h]]] += 1
+                    passed[n, speeds[way[h]]] += 1
+                    pace[n] = _paced(pace[n], flit_cycles[speeds[way[h]]])
                 n += 1
                 continue
             above = -1
@@ -83,11 +90,18 @@ def _grow(shape, kinds, longest, sources, target_first, targets, mode):  # type:
                 seen_in[way[h]] = tree
                 seen_as[way[h]] = n
                 link[n], parent[n], target[n] = way[h], above, -1
+                pace[n] = _paced(1 if above < 0 else pace[above], flit_cycles[speeds[way[h]]])
                 above = n
                 n += 1
             target[above] = k
     first[n_trees] = n
-    return first, link[:n], parent[:n], target[:n], passed[:n]
+    return first, link[:n], parent[:n], target[:n], passed[:n], pace[:n]
+
+
+@njit(cache=True)
+def _paced(pace, flit_cycles):  # type: ignore[no-untyped-def]
+    """Pace behind a link; one of 0 cycles takes in the whole packet before it passes it on."""
+    return max(pace, flit_cycles) if flit_cycles else 1
 
 
 @njit(cache=True)

@@ -73,13 +73,13 @@ import numpy as np
 
 from pimsim.config.network import Router
 from pimsim.errors import InputError
-from pimsim.network.packets import Arrivals, Branches, Packets
+from pimsim.network.packets import Arrivals, Branches, Deadlock, Packets
 from pimsim.network.routing import Routing
 from pimsim.network.topology import Topology
-from pimsim.reference.router_checks import Deadlock, Invariants, describe_deadlock
-from pimsim.reference.router_links import Link, Sender
+from pimsim.reference.router_checks import Invariants, describe_deadlock
+from pimsim.reference.router_links import Flit, Link, Sender
 from pimsim.reference.router_record import Record
-from pimsim.reference.router_routes import Routes
+from pimsim.reference.router_routes import Packet, Routes
 from pimsim.reference.router_terminals import Offer, Sink, Source
 from pimsim.reference.router_unit import RouterUnit
 
@@ -110,7 +110,7 @@ def route_packets(
         Deadlock: packets wait for each other.
     """
     routes = Routes(topology, routing, packets, branches, router.vcs)
-    _check_packets(routes, router.vc_buffer)
+    _check_packets(packets, routes, router.vc_buffer)
     network = RouterNetwork(topology, router, routes)
     invariants = Invariants(network) if check else None
     now = 0
@@ -129,9 +129,7 @@ class RouterNetwork:
 
     def __init__(self, topology: Topology, spec: Router, routes: Routes) -> None:
         self.topology, self.spec, self.routes = topology, spec, routes
-        self.size = routes.packets.size.tolist()
-        self.ctime = routes.packets.ctime.tolist()
-        self.record = Record([routes.leaves(p) for p in range(len(self.size))], topology.channels)
+        self.record = Record([routes.leaves(p) for p in range(len(routes.packets))], topology.channels)
         self.routers = [RouterUnit(r, spec, topology.ports, routes, self.record) for r in range(topology.routers)]
         self._join_routers()
         self.sources, self.sinks = self._add_terminals()
@@ -171,10 +169,25 @@ class RouterNetwork:
         stages = 2 * spec.routing_cycles + spec.vc_allocation_cycles + spec.switch_allocation_cycles
         return stages + spec.traversal_cycles + links + spec.credit_cycles + int(np.max(t.flit_cycles, initial=1)) + 8
 
-    def step(self, now: int) -> None:
-        """One cycle."""
-        for sink in self.sinks:
-            sink.receive(now)
+    @property
+    def idle(self) -> bool:
+        """Whether there is no packet, and no credit on its way: cycles change nothing until another packet is added."""
+        if self.record.under_way:
+            return False
+        senders = [source.sender for source in self.sources]
+        senders += [sender for router in self.routers for sender in router.outputs.values()]
+        return not any(sender.link.credits.items for sender in senders)
+
+    def add(self, packet: Packet) -> int:
+        """One more packet, which joins its source's queue no earlier than those before; its number."""
+        number = len(self.routes.packets)
+        self.routes.packets.append(packet)
+        self.record.add(self.routes.leaves(number))
+        return number
+
+    def step(self, now: int) -> list[Flit]:
+        """One cycle; the tails that reach a terminal in it."""
+        arrived = [sink.receive(now) for sink in self.sinks]
         for source in self.sources:
             source.receive_credit(now)
         for router in self.routers:
@@ -186,20 +199,19 @@ class RouterNetwork:
             vc.buffer for router in self.routers for port in router.vcs for vc in port
         )
         self.quiet = self.quiet + 1 if waiting and not moved else 0
+        return [flit for flit in arrived if flit is not None and flit.tail]
 
     def _offer(self, now: int) -> None:
         """Packets join the queues of their sources."""
         packets = self.routes.packets
-        while self.offered < len(self.ctime) and self.ctime[self.offered] <= now:
-            packet = self.offered
-            first = self.routes.first(packet)
-            source = self.sources[int(packets.source[packet])]
-            source.queue.append(Offer(packet, self.size[packet], first.vcs, first.route))
+        while self.offered < len(packets) and packets[self.offered].ctime <= now:
+            packet = packets[self.offered]
+            first = self.routes.first(self.offered)
+            self.sources[packet.source].queue.append(Offer(self.offered, packet.size, first.vcs, first.route))
             self.offered += 1
 
 
-def _check_packets(routes: Routes, vc_buffer: int) -> None:
-    packets = routes.packets
+def _check_packets(packets: Packets, routes: Routes, vc_buffer: int) -> None:
     if np.any(np.diff(packets.ctime) < 0):
         raise InputError("packets must be in the order of their times", key="packets.ctime")
     if np.any(packets.size < 1):

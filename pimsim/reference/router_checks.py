@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from pimsim.reference.router import RouterNetwork
 
 
-class Deadlock(Exception):
-    """Packets wait for each other in a circle; the message names its channels."""
-
-
 class Invariants:
     """Looks at a network between two cycles."""
 

@@ -12,14 +12,25 @@ class Record:
     """When packets left and arrived, and what the channels carried."""
 
     def __init__(self, leaves: list[int], channels: int) -> None:
-        self.itime = np.full(len(leaves), NEVER, np.int64)
-        self.atime = np.full(len(leaves), NEVER, np.int64)
-        self.hops = np.zeros(len(leaves), np.int64)
+        self.itime: list[int] = []
+        self.atime: list[int] = []
+        self.hops: list[int] = []
         self.channel_flits = np.zeros(channels, np.int64)
-        self.missing = list(leaves)  #: terminals that each packet still has to reach
-        self.sent = [0] * len(leaves)  #: flits of each packet that have left its source
-        self.received = [0] * len(leaves)  #: flits of each packet that have arrived, at all its terminals together
-        self.under_way = len(leaves)  #: packets that have not arrived everywhere
+        self.missing: list[int] = []  #: terminals that each packet still has to reach
+        self.sent: list[int] = []  #: flits of each packet that have left its source
+        self.received: list[int] = []  #: flits of each packet that have arrived, at all its terminals together
+        self.under_way = 0  #: packets that have not arrived everywhere
+        for each in leaves:
+            self.add(each)
+
+    def add(self, leaves: int) -> None:
+        """One more packet, to so many terminals."""
+        self.missing.append(leaves)
+        for times in (self.itime, self.atime):
+            times.append(NEVER)
+        for counts in (self.hops, self.sent, self.received):
+            counts.append(0)
+        self.under_way += 1
 
     def left(self, flit: Flit, now: int) -> None:
         """A flit leaves its source."""
@@ -47,5 +58,5 @@ class Record:
 
     def arrivals(self, cycles: int) -> Arrivals:
         """As arrays; ``cycles`` have been simulated."""
-        hops = np.where(self.atime == NEVER, NEVER, self.hops)
-        return Arrivals(self.itime, self.atime, hops, self.channel_flits, cycles)
+        itime, atime, hops = (np.array(each, np.int64) for each in (self.itime, self.atime, self.hops))
+        return Arrivals(itime, atime, np.where(atime == NEVER, NEVER, hops), self.channel_flits, cycles)

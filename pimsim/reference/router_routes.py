@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
 
 from pimsim.errors import InputError
 from pimsim.network.packets import Branches, Packets
@@ -21,18 +24,29 @@ class Hop:
     route: int  #: what its flits carry on that link: a class, or the edge of a tree
 
 
+class Packet(NamedTuple):
+    """One of the packets that are offered."""
+
+    source: int  #: terminal
+    target: int  #: terminal; of a multicast, the index of its tree
+    size: int  #: flits
+    ctime: int  #: cycle in which it joins its source's queue
+    multicast: bool
+
+
 class Routes:
     """Answers what the routers ask."""
 
     def __init__(
         self, topology: Topology, routing: Routing | None, packets: Packets, branches: Branches | None, vcs: int
     ) -> None:
-        self.topology, self.routing, self.packets, self.branches = topology, routing, packets, branches
+        self.topology, self.routing, self.branches = topology, routing, branches
+        self.packets = _listed(packets)  #: more may be added
         self.all_vcs = (1 << vcs) - 1
 
     def is_multicast(self, packet: int) -> bool:
         """Whether the packet's target is a tree."""
-        return self.packets.multicast is not None and bool(self.packets.multicast[packet])
+        return self.packets[packet].multicast
 
     def first(self, packet: int) -> Hop:
         """From the source to its router."""
@@ -42,7 +56,7 @@ class Routes:
 
     def _root(self, packet: int) -> int:
         assert self.branches is not None
-        return int(self.branches.root[self.packets.target[packet]])
+        return int(self.branches.root[self.packets[packet].target])
 
     def along(self, edge: int) -> Hop:
         """Over an edge of a tree."""
@@ -83,7 +97,7 @@ class Routes:
 
     def towards(self, router: int, head: Flit, outputs: Mapping[int, Sender]) -> Hop:
         """From a router towards the packet's terminal."""
-        terminal = int(self.packets.target[head.packet])
+        terminal = self.packets[head.packet].target
         target = int(self.topology.terminal_router[terminal])
         if router == target:
             return Hop(int(self.topology.terminal_port[terminal]), self.all_vcs, head.route)
@@ -107,3 +121,10 @@ class Routes:
         if not usable:
             return None
         return Hop(max(usable, key=lambda port: outputs[port].total_credits(vcs)), vcs, 0)
+
+
+def _listed(packets: Packets) -> list[Packet]:
+    """One by one."""
+    several = np.zeros(packets.size.size, bool) if packets.multicast is None else packets.multicast
+    columns = (packets.source, packets.target, packets.size, packets.ctime, several)
+    return [Packet(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]

@@ -28,6 +28,7 @@ class Source:
         self.left = left  #: is told (flit, cycle)
         self.last_vc = -1  #: used by the last packet
         self.sent = 0  #: flits of the first packet in the queue that have left
+        self.flits = 0  #: that have left in all
 
     def receive_credit(self, now: int) -> None:
         """The credit that arrives in this cycle."""
@@ -47,6 +48,7 @@ class Source:
         self.sender.send(flit, now, delay=0)
         self.left(flit, now)
         self.sent += 1
+        self.flits += 1
         if tail:
             self.queue.popleft()
             self.sent = 0
@@ -70,16 +72,19 @@ class Sink:
     def __init__(self, link: Link, arrived: Callable[[Flit, int], None]) -> None:
         self.link = link
         self.arrived = arrived  #: is told (flit, cycle)
+        self.flits = 0  #: that have arrived
         self._expected: dict[int, tuple[int, int]] = {}  # virtual channel -> packet and flit that come next
 
-    def receive(self, now: int) -> None:
+    def receive(self, now: int) -> Flit | None:
         """The flit that arrives in this cycle; its slot is free at once."""
         flit = self.link.flits.receive(now)
         if flit is None:
-            return
+            return None
         expected = self._expected.pop(flit.vc, (flit.packet, 0))
         assert (flit.packet, flit.index) == expected, "packets of a virtual channel do not mix"
+        self.flits += 1
         self.link.send_credit(flit.vc, now)
         self.arrived(flit, now)
         if not flit.tail:
             self._expected[flit.vc] = (flit.packet, flit.index + 1)
+        return flit

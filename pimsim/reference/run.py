@@ -64,7 +64,7 @@ def _timing(world: World, replicas: list[Replica], batch: int, log: bool) -> Tim
         work_ps=np.array([replica.pace_of_work for replica in replicas], dtype=np.int64),
         paced_by_bus=np.array([replica.paced_by_bus for replica in replicas], dtype=bool),
         last_start_ps=record.last_start,
-        ports=world.ports.counts(),
+        ports=world.counts(),
         window_start_ps=record.window_start if log else none,
         window_sent_ps=record.window_sent if log else none,
         events=world.env.turns,

@@ -27,6 +27,7 @@ class Kind(IntEnum):
     HOP = 5  #: a packet asks for a link [edge]
     DELIVER = 6  #: a packet is complete at a tile [leaf]
     ARRIVED = 7  #: its values can be read there [leaf]
+    CYCLE = 8  #: a cycle of a network of routers [chip]
 
 
 class Turn(simpy.Event):

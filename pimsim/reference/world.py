@@ -9,8 +9,10 @@ from simpy.events import ProcessGenerator
 
 from pimsim.config.records import StageName
 from pimsim.mapping.program import Program
+from pimsim.mapping.timing import PortCounts
 from pimsim.reference.buffers import build_buffers
 from pimsim.reference.durations import Durations
+from pimsim.reference.flits import FlitNetwork
 from pimsim.reference.log import Log
 from pimsim.reference.packets import Network
 from pimsim.reference.ports import Port, Ports, serve
@@ -30,9 +32,16 @@ class World:
         self.host_latency = ns_to_ps(program.system.host.latency_ns)
         self.ports = Ports(env, program)
         self.buffers = build_buffers(env, program)
-        self.network = Network(env, program, self.ports, self.durations)
+        kind = FlitNetwork if program.network == "flit" else Network
+        self.network = kind(env, program, self.ports, self.durations)
         self.tree_of_window = program.windows.tree.tolist()
         self._messages = np.zeros(program.leaves.tree.size, dtype=np.int64)  # that have arrived at each leaf
+
+    def counts(self) -> dict[str, PortCounts]:
+        """Counters of every kind of port."""
+        if isinstance(self.network, FlitNetwork):
+            self.network.note_counts()
+        return self.ports.counts()
 
     def dram_of(self, tile: int) -> Port:
         """DRAM of the chip on which the tile lies."""

@@ -18,6 +18,7 @@ COMPONENTS = {
     "tile.maxpool": "max-pool units",
     "tile.shift_add": "tile shift-and-add",
     "tile.vector": "vector units",
+    "chip.channel": "channels between routers",
     "chip.link": "chip links",
     "chip.dram": "DRAM",
 }

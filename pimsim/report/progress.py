@@ -13,8 +13,9 @@ AFTER_S = 1.0  #: nothing is shown before
 class ProgressBar:
     """Call it with (done, total); it shows itself if stderr is a terminal and the block lasts long enough."""
 
-    def __init__(self, wanted: bool = True) -> None:
+    def __init__(self, wanted: bool = True, words: str = "simulating windows") -> None:
         self._wanted = wanted and sys.stderr.isatty()
+        self._words = words  # what is being counted
         self._lock = Lock()
         self._bar: Any = None
         self._task: Any = None
@@ -59,4 +60,4 @@ class ProgressBar:
     def _draw(self) -> None:
         done, total = self._state
         if total:
-            self._bar.update(self._task, description="simulating windows", completed=done, total=total)
+            self._bar.update(self._task, description=self._words, completed=done, total=total)

@@ -101,6 +101,8 @@ def _in_network(program: Program) -> dict[str, np.ndarray]:
     flits = passed * (program.tree_flits[of_edge] * messages)[:, None]
     begins = np.arange(of_edge.size) < (trees.first[:-1] + trees.roots)[of_edge]
     hops = {kind: _sums(layer, flits[:, k], program) for k, kind in enumerate(KIND_NAMES)}
+    bits = flits[:, MESH] * program.system.chip.noc.flit_bits
+    um, vertical = _channels_of_edges(program)
     host = [
         node.windows * node.channels * program.system.mapping.input_bits // 8 if node.kind == "input" else 0
         for node in program.dataflow.nodes
@@ -108,6 +110,8 @@ def _in_network(program: Program) -> dict[str, np.ndarray]:
     return {
         "router_flit_hop": sum(hops[KIND_NAMES[kind]] for kind in (MESH, EJECT, CHIP)),  # type: ignore[dict-item]
         "link_byte": hops[KIND_NAMES[CHIP]] * program.system.chip.noc.flit_bits // 8,
+        "channel_bit_um": _sums(layer, bits * um, program),
+        "tsv_bit": _sums(layer, bits * vertical, program),
         "packet": _sums(layer, messages * (begins & passed.any(axis=1)), program),
         **{f"flit_{kind}": count for kind, count in hops.items()},
         "host_byte": np.array(host, np.int64),
@@ -120,6 +124,19 @@ def _links_passed(program: Program) -> np.ndarray:
     kinds = program.fabric.link_kinds()[trees.link]
     passed: np.ndarray = ((kinds[:, None] == np.arange(len(KIND_NAMES))) & (trees.link >= 0)[:, None]).astype(np.int64)
     return passed
+
+
+def _channels_of_edges(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """(edges,) length of the channel that an edge of a priced tree is [um], 0 if vertical; and 1 if vertical."""
+    fabric, link = program.fabric, program.priced_trees.link
+    topology = fabric.topology
+    if topology.channels == 0:
+        return np.zeros_like(link), np.zeros_like(link)
+    inside = (link >= fabric.first_channel) & (link < fabric.first_chip_link)
+    channel = np.where(inside, link - fabric.first_channel, 0) % topology.channels
+    vertical = inside & topology.vertical[channel]
+    um = np.rint(1000 * topology.length_mm).astype(np.int64)
+    return np.where(inside & ~vertical, um[channel], 0), vertical.astype(np.int64)
 
 
 def messages_of_trees(program: Program) -> np.ndarray:

@@ -16,12 +16,14 @@ from pimsim.technology.action_costs import COMPONENT_OF
 from pimsim.technology.components import components, routers
 
 DRAM = "chip.dram"
+CHANNEL = "chip.channel"  #: between routers
 _DIGITAL = ("sigmoid_value", "maxpool_value", "tile_shift_add_value", "vector_value")
 
 
 def component_of_actions() -> dict[str, str]:
     """Action -> the component that does it, such as 'ima.adc'."""
-    return {action: f"{level}.{name}" for action, (level, name) in COMPONENT_OF.items()} | {"dram_bit": DRAM}
+    own = {action: f"{level}.{name}" for action, (level, name) in COMPONENT_OF.items()}
+    return own | {"channel_bit_um": CHANNEL, "tsv_bit": CHANNEL, "dram_bit": DRAM}
 
 
 def price(layers: Sequence[LayerResult], usage: Usage, times: Times, batch: int, system: System) -> Costs:

@@ -188,8 +188,7 @@ class TileMap:
 
     chips: int
     chip_columns: int  #: 0: a ring
-    mesh_x: int
-    mesh_y: int
+    router_places: tuple[tuple[float, float, float], ...]  #: x, y and tier of each router of a chip
     concentration: int  #: tiles at one router
     tiles_per_chip: int
     crossbars_used: tuple[int, ...]  #: (tiles) -1: the tile is not used; 0: digital operations only

@@ -184,14 +184,7 @@ class TraceFile:
         )
 
     def _process_of_link(self, link: int) -> int:
-        fabric = self._program.fabric
-        tiles, routers = fabric.n_tiles, fabric.mesh_x * fabric.mesh_y
-        if link < 2 * tiles:
-            return _LINKS + (link % tiles) // fabric.tiles
-        link -= 2 * tiles
-        if link < 4 * fabric.n_routers:
-            return _LINKS + link // 4 // routers
-        return _LINKS + (link - 4 * fabric.n_routers) // 4
+        return _LINKS + self._program.fabric.chip_of(link)
 
     def _quoted(self, layer: int) -> str:
         return json.dumps(self._program.layers[layer].name)

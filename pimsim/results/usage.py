@@ -7,6 +7,7 @@ import numpy as np
 from pimsim.config.records import System
 from pimsim.mapping.program import UNITS, Program
 from pimsim.mapping.timing import Timing
+from pimsim.network.fabric import Fabric
 from pimsim.results.counting import crossbar_reads, messages_of_trees
 from pimsim.results.notebook import shortened
 from pimsim.results.record import LayerResult, Resource, TileMap, Times, Usage
@@ -46,13 +47,20 @@ def measure_usage(program: Program, batch: int, run_ps: int) -> tuple[Usage, Til
     return usage, TileMap(
         chips=fabric.chips,
         chip_columns=fabric.chip_columns,
-        mesh_x=fabric.mesh_x,
-        mesh_y=fabric.mesh_y,
+        router_places=_router_places(fabric),
         concentration=fabric.concentration,
         tiles_per_chip=fabric.tiles,
         crossbars_used=tuple(used.tolist()),
         busy_share=tuple(share.tolist()),
     )
+
+
+def _router_places(fabric: Fabric) -> tuple[tuple[float, float, float], ...]:
+    """x, y and tier of the routers of a chip, from 0."""
+    place = fabric.topology.position.copy()
+    place[:, :2] -= place[:, :2].min(axis=0)
+    place[:, 2] = fabric.tier
+    return tuple((x, y, tier) for x, y, tier in place.tolist())
 
 
 def _reads_of_slices(program: Program) -> np.ndarray:
@@ -76,7 +84,7 @@ def _chips_used(program: Program, tiles: np.ndarray) -> int:
     """Chips that hold something, or that pass something on."""
     fabric, trees = program.fabric, program.priced_trees
     links = trees.link[np.repeat(messages_of_trees(program) > 0, np.diff(trees.first))]
-    passing = (links[links >= fabric.n_links - 4 * fabric.chips] - (fabric.n_links - 4 * fabric.chips)) // 4
+    passing = (links[links >= fabric.first_chip_link] - fabric.first_chip_link) // 4
     return max(1, np.union1d(tiles // fabric.tiles, passing).size)
 
 

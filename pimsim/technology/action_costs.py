@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pimsim.config.records import DigitalUnit, System
 from pimsim.technology.components import Component, Level, components, conversions_gsps, routers, vector_ns
-from pimsim.technology.scaling import MESH_PORTS
+from pimsim.technology.network_energy import flit_hop_pj
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,8 @@ class ActionCosts:
     tile_shift_add_value_pj: float | None
     vector_value_pj: float | None
     router_flit_hop_pj: float | None  #: one flit through one router
+    channel_bit_um_pj: float  #: one bit over one um of a channel; 0: it is in the figure of the router
+    tsv_bit_pj: float  #: one bit over one vertical channel; 0: it is in the figure of the router
     link_byte_pj: float | None  #: one byte over one link between chips
     cell_write_pj: float  #: one cell programmed
     dram_bit_pj: float | None  #: None: the chip has no DRAM
@@ -50,12 +52,17 @@ def action_costs(system: System) -> ActionCosts:
     parts = {(part.level, part.name): part for part in components(system)}
     rates = full_rates_per_ns(system)
     energy = {action: _energy_pj(parts[component], rates[action]) for action, component in COMPONENT_OF.items()}
+    channels = system.chip.noc.energy
+    if channels is not None:
+        energy["router_flit_hop"] = flit_hop_pj(channels, system.chip.noc.flit_bits)
     shared = sum(_static_mw(part) for part in parts.values() if part.level == "chip")
     shared += routers(system) * _static_mw_of_one(parts["tile", "router"])
     tile = _static_tile_mw(parts, system)
     dram = system.chip.dram
     return ActionCosts(
         **{f"{action}_pj": value for action, value in energy.items()},
+        channel_bit_um_pj=channels.link_pj_per_bit_mm / 1000 if channels else 0.0,
+        tsv_bit_pj=channels.tsv_pj_per_bit if channels else 0.0,
         cell_write_pj=system.chip.tile.ima.crossbar.write_cell_pj,
         dram_bit_pj=dram.pj_per_bit if dram else None,
         static_tile_mw=tile,
@@ -107,7 +114,7 @@ def full_rates_per_ns(system: System) -> dict[str, float]:
         "maxpool_value": _values(tile.maxpool),
         "tile_shift_add_value": _values(tile.shift_add),
         "vector_value": _values(tile.vector),
-        "router_flit_hop": (MESH_PORTS + noc.concentration) * noc.clock_ghz,  # every port moves a flit a clock
+        "router_flit_hop": noc.ports * noc.clock_ghz,  # every port moves a flit a clock
         "link_byte": 2 * system.chip.links.gb_per_s,  # both directions
     }
 

@@ -87,7 +87,7 @@ def conversions_gsps(system: System) -> float:
 
 def routers(system: System) -> int:
     """Routers of one chip."""
-    return system.chip.noc.mesh[0] * system.chip.noc.mesh[1]
+    return system.chip.noc.routers
 
 
 def _exact(number: float) -> Fraction:

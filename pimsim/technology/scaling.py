@@ -104,13 +104,6 @@ def _only_itself(value: float, reference: float) -> float:
     raise _OutOfRangeError(f"{reference:g}")
 
 
-def _ports(concentration: float, reference: float) -> float:
-    return (MESH_PORTS + concentration) / (MESH_PORTS + reference)
-
-
-MESH_PORTS = 4
-"""Ports of a router to its neighbours in a mesh; with 4 tiles they make the 8 of ISAAC's table 1."""
-
 _RATE = Law(_linear, _constant, "same energy an action (dynamic power is linear in the rate)")
 _TIME = Law(_inverse, _constant, "same energy an action (dynamic power is linear in the rate)")
 _WIDTH = Law(_linear, _linear, "assumption: linear in the width")
@@ -136,7 +129,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ("digital", "values_per_clock"): _WIDTH,
     ("digital", "clock_ghz"): _RATE,
     ("router", "flit_bits"): _WIDTH,
-    ("router", "concentration"): Law(_ports, _ports, "assumption: linear in the ports"),
+    ("router", "ports"): Law(_linear, _linear, "assumption: linear in the ports"),
     ("router", "clock_ghz"): _RATE,
     ("link", "gb_per_s"): _WIDTH,
 }

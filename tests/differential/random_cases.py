@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,21 +91,37 @@ def systems(draw: st.DrawFn, dataflow: Dataflow) -> System:
 @st.composite
 def _chips(draw: st.DrawFn) -> dict[str, Any]:
     chip = ISAAC["chip"]
-    mesh = draw(st.sampled_from(((1, 1), (2, 1), (1, 3), (2, 2), (3, 2))))
+    topology = draw(_topologies())
+    routers = topology["routers"] if "routers" in topology else math.prod(topology["shape"])
     concentration = draw(st.integers(1, 3))
-    places = mesh[0] * mesh[1] * concentration
+    places = routers * concentration
     noc = chip["noc"] | {
-        "mesh": mesh, "concentration": concentration,
+        "topology": topology, "concentration": concentration,
         "flit_bits": draw(st.sampled_from((8, 32, 256))), "clock_ghz": draw(st.sampled_from(CLOCKS_GHZ)),
-        "hop_cycles": draw(st.sampled_from((1, 5))), "inject_cycles": draw(st.sampled_from((1, 2))),
+        "router": {"routing_cycles": draw(st.integers(0, 2)), "inject_latency": draw(st.integers(1, 2)),
+                   "eject_latency": draw(st.integers(1, 3))},
+        "routing": draw(st.sampled_from((None, {"kind": "up_down", "root": routers - 1}, {"kind": "shortest_path"}))),
         "header_flits": draw(st.integers(0, 2)), "multicast": draw(st.sampled_from(("tree", "unicast"))),
-        "io_router": (draw(st.integers(0, mesh[0] - 1)), draw(st.integers(0, mesh[1] - 1))),
+        "io_router": draw(st.integers(0, routers - 1)),
     }  # fmt: skip
     links = chip["links"] | {
         "gb_per_s": draw(st.sampled_from((6.4, 0.3))), "latency_ns": draw(st.sampled_from((5, 0))),
     }  # fmt: skip
     tiles = draw(st.integers(min(2, places), places))
     return chip | {"tiles": tiles, "tile": draw(_tiles()), "noc": noc, "links": links}
+
+
+@st.composite
+def _topologies(draw: st.DrawFn) -> dict[str, Any]:
+    """A mesh or torus of up to three dimensions, or a small world; channels of different latency and width."""
+    if draw(st.integers(0, 4)) == 0:
+        return {"kind": "small_world", "routers": 6, "neighbours": 2, "rewiring": 0.5, "link": draw(_LINKS)}
+    shape = draw(st.sampled_from(((1, 1), (2, 1), (3,), (2, 2), (3, 2), (2, 1, 2), (4, 2))))
+    links = draw(st.lists(_LINKS, min_size=len(shape), max_size=len(shape)))
+    return {"kind": draw(st.sampled_from(("mesh", "mesh", "torus"))), "shape": shape, "links": links}
+
+
+_LINKS = st.fixed_dictionaries({"latency": st.integers(1, 3), "width_bits": st.sampled_from((None, None, 8, 12))})
 
 
 @st.composite

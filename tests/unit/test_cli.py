@@ -116,7 +116,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         ((*LENET, "--out", ""), "--out: the name of the folder is empty"),
         ((*LENET, "--trace", ""), "--trace: the name of the file is empty"),
         ((*LENET, "--batch", "99999999999"), "allowed: a whole number from 1 to 1,000,000,000"),
-        ((*LENET, "--set", "chip.noc.hop_cycles=1000000000"), "too large"),
+        ((*LENET, "--set", "chip.noc.router.eject_latency=1000000000"), "too large"),
         (("run", "lenet6", "--arch", "isaac-ce"), "did you mean 'lenet5'"),
         (("run", "missing.yaml", "--arch", "isaac-ce"), "missing.yaml"),
         (("run", "missing.onnx", "--arch", "isaac-ce"), "missing.onnx"),

@@ -8,8 +8,9 @@ import pytest
 import yaml
 
 from pimsim.config import System, config_hash, load_system, resolved, shipped_systems
+from pimsim.config.network import Grid, Network
 from pimsim.config.records import Priced
-from pimsim.config.schema import field_comments, system_schema
+from pimsim.config.schema import field_comments, network_schema, system_schema
 from pimsim.errors import InputError
 
 
@@ -89,7 +90,9 @@ def test_a_base_can_lose_an_optional_part(tmp_path: Path) -> None:
         ("pipeline.schedule=dynamic", "pipeline.slot_ns", None),
         ("chip.tile.bus.clock_ghz=1", "chip.tile.bus.clock_ghz", 1.0),
         ("chip.links.latency_ns=1e-9", "chip.links.latency_ns", 1e-9),
-        ("chip.noc.mesh=[42, 1]", "chip.noc.mesh", (42, 1)),
+        ("chip.noc.topology.shape=[42, 1]", "chip.noc.topology.shape", (42, 1)),
+        ("chip.noc.topology.kind=torus", "chip.noc.topology.kind", "torus"),
+        ("chip.noc.routing.kind=up_down", "chip.noc.routing.kind", "up_down"),
         ("chip.dram=null", "chip.dram", None),
         ("chip.tile.ima.adc.cost.at.bits=6", "chip.tile.ima.adc.cost.at", {"bits": 6, "sample_rate_gsps": 1.28}),
         ("mapping.layer_replication./features/0/Conv.1=4", "mapping.layer_replication", {"/features/0/Conv.1": 4}),
@@ -136,8 +139,26 @@ def test_the_last_override_wins() -> None:
         ("chip.tile.bus.clock_ghz='1'", "chip.tile.bus.clock_ghz: '1' is not allowed"),
         ("chips=many", "chips: 'many' is not allowed; allowed: a whole number from 1 to 1,000,000,000 or auto"),
         ("idle=on", "idle: 'on' is not allowed; allowed: gated or leaking"),
-        ("chip.noc.mesh=7", "chip.noc.mesh: 7 is not allowed; allowed: a list of 2, each a whole number"),
-        ("chip.noc.mesh=[7]", "chip.noc.mesh.1: is missing; allowed: a whole number"),
+        ("chip.noc.topology.shape=7", "chip.noc.topology.shape: 7 is not allowed; allowed: a list of a whole number"),
+        ("chip.noc.topology.shape=[]", "chip.noc.topology.shape: [] is not allowed; allowed: a list of a whole num"),
+        (
+            "chip.noc.topology.kind=ring",
+            "chip.noc.topology.kind: 'ring' is not allowed; allowed: mesh or torus or graph or small_world",
+        ),
+        ("chip.noc.topology={}", "chip.noc.topology.kind: is missing; allowed: mesh or torus or graph or small_world"),
+        (
+            "chip.noc.topology.shap=[7]",
+            "chip.noc.topology.shap: chip.noc.topology has no key 'shap', did you mean 'shape'?; allowed: ",
+        ),
+        (
+            "chip.noc.mesh=[7, 6]",
+            "chip.noc.mesh: chip.noc has no key 'mesh': write topology: {kind: mesh, shape: [...]}; allowed: topology",
+        ),
+        ("chip.noc.hop_cycles=5", "chip.noc.hop_cycles: chip.noc has no key 'hop_cycles': it follows from the delays "),
+        (
+            "chip.noc.routing={kind: shortest_path, order: [0]}",
+            "chip.noc.routing.order: there is no such key with this kind (shortest_path); allowed: kind",
+        ),
         ("pipeline.stages.7.latency_ns=1", "pipeline.stages.7.latency_ns: pipeline.stages has no item '7'; allowed: 0"),
         ("name=[", "name: not YAML: "),
         ("name=!!python/object/apply:os.getcwd []", "name: the tag 'tag:yaml.org,2002:python/object/apply:os.getcwd'"),
@@ -153,6 +174,13 @@ def test_a_wrong_override_is_named_with_what_is_allowed(override: str, message: 
     ("override", "message"),
     [
         ("chip.tiles=169", "chip: 169 tiles do not fit 168 places of the mesh"),
+        ("chip.noc.topology.shape=[100, 100]", "10,000 routers are too many: at most 8,192"),
+        ("chip.noc.topology.links=[{}, {}, {}]", "links has 3 items for 2 dimensions: give 1, or one each"),
+        ("chip.noc.routing={kind: dimension_order, order: [0, 0]}", "routing.order [0, 0] must name each of the dim"),
+        ("chip.noc.routing={kind: minimal_adaptive, escape_vcs: 4}", "router.vcs must be larger, not 4"),
+        ("chip.noc.routing={kind: up_down, root: 42}", "routing.root 42 is not one of the 42 routers"),
+        ("chip.noc.topology.kind=graph", "chip.noc.topology.shape: there is no such key with this kind (graph)"),
+        ("chip.noc.packet_flits=1", "packet_flits is 1: no room beside header_flits of 1"),
         ("chip.noc.io_router=[7, 0]", "chip.noc: io_router [7, 0] lies outside the mesh [7, 6]"),
         ("chip.tile.ima.adc.count=4", "adc.columns must be at least 256"),
         ("chip.tile.ima.crossbar.active_wordlines=129", "active_wordlines is 129, but the crossbar has 128 rows"),
@@ -233,13 +261,15 @@ def test_a_folder_is_no_system(tmp_path: Path) -> None:
 
 
 def test_the_schema_describes_every_field_that_has_a_comment() -> None:
-    definitions = system_schema()["$defs"]
+    definitions = network_schema()["$defs"] | system_schema()["$defs"]
     for record, comments in field_comments().items():
-        if record == Priced.__name__:
+        if record in (Priced.__name__, Grid.__name__, Network.__name__):  # their fields are those of others
             continue
         for field, comment in comments.items():
             assert definitions[record]["properties"][field]["description"] == comment
     assert definitions["Pipeline"]["properties"]["slot_ns"]["description"].startswith("slotted only")
+    assert definitions["Noc"]["properties"]["flit_bits"]["description"] == "bits a router moves in a clock"
+    assert definitions["Torus"]["properties"]["shape"]["description"] == "routers in each dimension, x first"
     assert definitions["Mapping"]["properties"]["interval_windows"]["description"].startswith("balanced: windows")
 
 

@@ -7,32 +7,55 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pimsim.mapping.placement import STRATEGIES
-from pimsim.network.fabric import CHIP, EJECT, HOST, INJECT, MESH, Fabric, longest_path, path
+from pimsim.config import load_system, resolved
+from pimsim.config.records import System
+from pimsim.mapping.placement import bands, snake
+from pimsim.network.fabric import CHIP, EJECT, HOST, INJECT, MESH, Fabric, build_fabric, longest_path, path
 from pimsim.network.trees import build_trees
+
+ISAAC = resolved(load_system("isaac-ce"))
+
+
+def fabric_of(topology: dict, chips: int = 1, columns: int = 0, tiles: int | None = None, **noc) -> Fabric:
+    noc = {"topology": topology, "io_router": 0, "concentration": 1, "routing": None} | noc
+    spec = ISAAC["chip"]["noc"] | noc
+    tiles = tiles or noc["concentration"] * (topology.get("routers") or int(np.prod(topology["shape"])))
+    graph = {"kind": "mesh", "columns": columns} if columns else {"kind": "ring"}
+    chip = ISAAC["chip"] | {"noc": spec, "tiles": tiles}
+    return build_fabric(System.model_validate(ISAAC | {"chips": chips, "chip_graph": graph, "chip": chip}), chips)
+
+
+TOPOLOGIES = [
+    {"kind": "mesh", "shape": [1]}, {"kind": "mesh", "shape": [4, 3]}, {"kind": "mesh", "shape": [2, 3, 2]},
+    {"kind": "torus", "shape": [5]}, {"kind": "torus", "shape": [4, 3]}, {"kind": "torus", "shape": [3, 2, 4]},
+    {"kind": "small_world", "routers": 9, "neighbours": 4, "rewiring": 0.3, "seed": 3},
+]  # fmt: skip
+ROUTINGS = [None, {"kind": "shortest_path"}, {"kind": "up_down", "root": 0}, {"kind": "minimal_adaptive"}]
 
 
 @st.composite
 def fabrics(draw) -> Fabric:
-    chips, x, y, concentration = (draw(st.integers(1, n)) for n in (6, 4, 3, 3))
-    tiles = draw(st.integers(1, x * y * concentration))
-    columns = draw(st.integers(0, chips))
-    io_x, io_y = draw(st.integers(0, x - 1)), draw(st.integers(0, y - 1))
-    return Fabric(chips, tiles, x, y, concentration, io_x, io_y, columns)
+    topology = draw(st.sampled_from(TOPOLOGIES))
+    routers = topology.get("routers") or int(np.prod(topology["shape"]))
+    chips, concentration = draw(st.integers(1, 6)), draw(st.integers(1, 3))
+    tiles = draw(st.integers(1, routers * concentration))
+    return fabric_of(
+        topology, chips, draw(st.integers(0, chips)), tiles, concentration=concentration,
+        routing=draw(st.sampled_from(ROUTINGS)), io_router=draw(st.integers(0, routers - 1)),
+    )  # fmt: skip
 
 
 def walk(fabric: Fabric, source: int, target: int) -> list[int]:
     links = np.empty(longest_path(fabric), np.int64)
-    return links[: path(fabric.shape(), source, target, links)].tolist()
+    return links[: path(fabric.kernel, source, target, links)].tolist()
 
 
 def end_of(fabric: Fabric, link: int) -> tuple:
-    """(begin, end) of a link as ("tile", t), ("router", chip, x, y)."""
+    """(begin, end) of a link as ("tile", t), ("router", chip, number)."""
 
     def router_of(tile: int) -> tuple:
         chip, local = divmod(tile, fabric.tiles)
-        y, x = divmod(local // fabric.concentration, fabric.mesh_x)
-        return "router", chip, x, y
+        return "router", chip, local // fabric.concentration
 
     if link < fabric.n_tiles:
         return ("tile", link), router_of(link)
@@ -40,15 +63,13 @@ def end_of(fabric: Fabric, link: int) -> tuple:
     if link < fabric.n_tiles:
         return router_of(link), ("tile", link)
     link -= fabric.n_tiles
+    channels = fabric.topology.channels
+    if link < fabric.chips * channels:
+        chip, channel = divmod(link, channels)
+        ends = fabric.topology.source[channel], fabric.topology.target[channel]
+        return tuple(("router", chip, int(router)) for router in ends)
+    chip, direction = divmod(link - fabric.chips * channels, 4)
     steps = ((1, 0), (-1, 0), (0, -1), (0, 1))
-    if link < 4 * fabric.n_routers:
-        router, direction = divmod(link, 4)
-        chip, place = divmod(router, fabric.mesh_x * fabric.mesh_y)
-        y, x = divmod(place, fabric.mesh_x)
-        dx, dy = steps[direction]
-        assert 0 <= x + dx < fabric.mesh_x and 0 <= y + dy < fabric.mesh_y
-        return ("router", chip, x, y), ("router", chip, x + dx, y + dy)
-    chip, direction = divmod(link - 4 * fabric.n_routers, 4)
     if fabric.chip_columns:
         dx, dy = steps[direction]
         x, y = chip % fabric.chip_columns + dx, chip // fabric.chip_columns + dy
@@ -57,8 +78,7 @@ def end_of(fabric: Fabric, link: int) -> tuple:
     else:
         other = (chip + (1 if direction == 0 else -1)) % fabric.chips
     assert 0 <= other < fabric.chips
-    io = (fabric.io_x, fabric.io_y)
-    return ("router", chip, *io), ("router", other, *io)
+    return ("router", chip, fabric.io_router), ("router", other, fabric.io_router)
 
 
 @settings(max_examples=200, deadline=None, derandomize=True)
@@ -67,7 +87,7 @@ def test_a_path_leads_from_source_to_target(fabric, data):
     source = data.draw(st.integers(HOST, fabric.n_tiles - 1))
     target = data.draw(st.integers(0, fabric.n_tiles - 1))
     links = walk(fabric, source, target)
-    at = ("router", 0, fabric.io_x, fabric.io_y) if source == HOST else ("tile", source)
+    at = ("router", 0, fabric.io_router) if source == HOST else ("tile", source)
     assert len(set(links)) == len(links)
     for link in links:
         begin, end = end_of(fabric, link)
@@ -86,7 +106,7 @@ def test_a_tree_reaches_every_destination_along_its_path(fabric, data, mode):
     first = np.cumsum([0] + [len(targets) for _, targets in trees])
     targets = np.array([t for _, chosen in trees for t in sorted(chosen)], np.int64)
     built = build_trees(fabric, sources, first, targets, mode)
-    kinds = fabric.link_kinds()
+    speeds = fabric.link_speeds()
     reached: dict[int, list[int]] = {}
     for t in range(len(trees)):
         start = int(built.first[t])
@@ -100,7 +120,7 @@ def test_a_tree_reaches_every_destination_along_its_path(fabric, data, mode):
                 expected = walk(fabric, int(sources[t]), int(targets[built.target[e]]))
                 if mode == "ideal":
                     assert way == []
-                    assert built.links_of_kind[e].tolist() == np.bincount(kinds[expected], minlength=4).tolist()
+                    assert built.passed[e].tolist() == np.bincount(speeds[expected], minlength=4).tolist()
                 else:
                     assert way == expected
             stack += [(c, way) for c in range(int(built.child_lo[e]), int(built.child_hi[e]))]
@@ -112,21 +132,66 @@ def test_a_tree_reaches_every_destination_along_its_path(fabric, data, mode):
 
 
 def test_links_are_numbered_by_kind():
-    fabric = Fabric(2, 8, 2, 2, 2, 0, 0, 2)
+    fabric = fabric_of({"kind": "mesh", "shape": [2, 2]}, chips=2, columns=2, concentration=2)
     kinds = fabric.link_kinds()
-    assert np.bincount(kinds).tolist() == [16, 4 * 8, 16, 8]
-    assert kinds[[0, 16, 32, 64]].tolist() == [INJECT, EJECT, MESH, CHIP]
+    assert np.bincount(kinds).tolist() == [16, 2 * 8, 16, 8]
+    assert kinds[[0, 16, 32, 48]].tolist() == [INJECT, EJECT, MESH, CHIP]
     assert fabric.link_name(0) == "tile 0 to its router"
     assert fabric.link_name(32) == "chip 0: router (0, 0) to (1, 0)"
-    assert fabric.link_name(64) == "chip 0: link east"
+    assert fabric.link_name(47) == "chip 1: router (1, 1) to (1, 0)"
+    assert fabric.link_name(48) == "chip 0: link east"
+    assert [fabric.chip_of(link) for link in (0, 8, 16, 24, 32, 40, 51, 52)] == [0, 1, 0, 1, 0, 1, 0, 1]
+    ring = fabric_of({"kind": "small_world", "routers": 3, "neighbours": 2, "rewiring": 0})
+    assert ring.link_name(6) == "chip 0: router 0 to 1"
 
 
-@pytest.mark.parametrize("strategy", sorted(STRATEGIES))
+def test_channels_of_other_latency_and_width_have_a_speed_of_their_own():
+    links = [{"latency": 1}, {"latency": 3, "width_bits": 12}]
+    fabric = fabric_of({"kind": "mesh", "shape": [2, 2], "links": links})
+    assert [tuple(speed) for speed in fabric.speeds] == [(INJECT, 2, 1), (MESH, 5, 1), (EJECT, 5, 1), (CHIP, 0, 1),
+                                                         (MESH, 4 + 3 + 2, 3)]  # fmt: skip
+    channel = fabric.topology.dimension.tolist()
+    assert fabric.channel_speed.tolist() == [1 if d == 0 else 4 for d in channel]
+    # From tile 0 over x and y to tile 3: the narrow channel sets the pace of what follows.
+    built = build_trees(fabric, np.array([0]), np.array([0, 1]), np.array([3]), "unicast")
+    assert built.pace.tolist() == [1, 1, 3, 3]
+    ideal = build_trees(fabric, np.array([0]), np.array([0, 1]), np.array([3]), "ideal")
+    assert (ideal.pace.tolist(), ideal.passed.tolist()) == ([3], [[1, 1, 1, 0, 1]])
+
+
+def test_a_link_between_chips_takes_in_the_whole_packet():
+    slow = {"kind": "mesh", "shape": [2], "links": [{"width_bits": 8}]}
+    fabric = fabric_of(slow, chips=2, columns=2, io_router=0)
+    built = build_trees(fabric, np.array([1, 1]), np.array([0, 1, 2]), np.array([2, 3]), "ideal")
+    assert built.pace.tolist() == [1, 4]  # to the router of chip 1 at which the link ends; and one channel further
+
+
+def test_tiers_are_numbered_from_0():
+    assert fabric_of({"kind": "mesh", "shape": [2, 1, 3]}).tier.tolist() == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("strategy", [snake, bands])
 def test_a_placement_names_every_replica_and_every_tile_once(strategy):
-    fabric = Fabric(3, 7, 2, 2, 2, 0, 0, 2)
-    replicas, tiles = STRATEGIES[strategy]({1: 4, 3: 1, 4: 2}, fabric)
+    fabric = fabric_of({"kind": "mesh", "shape": [2, 2]}, chips=3, columns=2, tiles=7, concentration=2)
+    replicas, tiles = strategy.turns({1: 4, 3: 1, 4: 2}, fabric)
     assert sorted(replicas) == [(1, 0), (1, 1), (1, 2), (1, 3), (3, 0), (4, 0), (4, 1)]
     assert sorted(tiles) == list(range(21))
     for layer in (1, 4):
         mine = [replica for node, replica in replicas if node == layer]
         assert mine == sorted(mine)
+
+
+@pytest.mark.parametrize("topology", [topology for topology in TOPOLOGIES if "shape" in topology])
+def test_neighbours_along_the_snake_are_neighbours_on_the_chip(topology):
+    fabric = fabric_of(topology)
+    order = snake.tiles(fabric).tolist()
+    assert sorted(order) == list(range(fabric.routers))
+    joined = set(zip(fabric.topology.source.tolist(), fabric.topology.target.tolist(), strict=True))
+    assert all(step in joined for step in zip(order, order[1:], strict=False))
+
+
+def test_a_graph_is_walked_breadth_first_from_its_io_router():
+    fabric = fabric_of(TOPOLOGIES[-1], io_router=4)
+    order = snake.tiles(fabric).tolist()
+    away = [len(walk(fabric, 4, tile)) for tile in order]
+    assert sorted(order) == list(range(9)) and order[0] == 4 and away == sorted(away)

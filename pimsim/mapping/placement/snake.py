@@ -1,6 +1,7 @@
 """Snake order, layer after layer: neighbours in the order are neighbours on the mesh.
 
-Router rows are walked alternately left to right and right to left, and so are the rows of chips.
+Router rows are walked alternately left to right and right to left, tiers up and down, and so are the rows of chips.
+The routers of a graph are taken breadth first from the one at which the chip's links attach.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pimsim.network.fabric import Fabric
+from pimsim.network.tables import breadth_first
 
 
 def turns(copies: dict[int, int], fabric: Fabric) -> tuple[list[tuple[int, int]], np.ndarray]:
@@ -18,10 +20,20 @@ def turns(copies: dict[int, int], fabric: Fabric) -> tuple[list[tuple[int, int]]
 def tiles(fabric: Fabric) -> np.ndarray:
     """(tiles of the system,) int64: the tile that comes k-th along the snake."""
     chips = _walk(fabric.chip_columns or fabric.chips, fabric.chips)
-    routers = _walk(fabric.mesh_x, fabric.mesh_x * fabric.mesh_y)
+    topology = fabric.topology
+    routers = _snake(topology.shape) if topology.is_grid else breadth_first(topology, fabric.io_router)
     places = (routers[:, None] * fabric.concentration + np.arange(fabric.concentration)).ravel()
     places = places[places < fabric.tiles]
     return (chips[:, None] * fabric.tiles + places).ravel()
+
+
+def _snake(shape: tuple[int, ...]) -> np.ndarray:
+    """(R,) int64: routers in an order in which each is a neighbour of the one before."""
+    if not shape:
+        return np.zeros(1, np.int64)
+    inner = _snake(shape[:-1])
+    steps = [inner[:: 1 if i % 2 == 0 else -1] + i * inner.size for i in range(shape[-1])]
+    return np.concatenate(steps)
 
 
 def _walk(columns: int, count: int) -> np.ndarray:

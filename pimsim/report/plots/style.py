@@ -24,6 +24,7 @@ COLOURS = {
     "tile.edram": PALETTE[3],
     "tile.bus": PALETTE[4],
     "tile.router": PALETTE[5],
+    "chip.channel": "#661100",
     "chip.link": PALETTE[6],
     "chip.dram": PALETTE[7],
     "ima.sample_hold": "#882255",

@@ -58,17 +58,23 @@ def draw(result: Result) -> Figure:
 
 
 def _places(tiles: TileMap) -> tuple[np.ndarray, np.ndarray]:
-    """(tiles,) x and (tiles,) y of each tile's square: its chip, its router, its place at the router."""
+    """(tiles,) x and (tiles,) y of each tile's square: its chip, its router, its place at the router.
+
+    The tiers of a chip lie side by side.
+    """
     columns = chip_columns(tiles)
     across = math.ceil(math.sqrt(tiles.concentration))
     down = math.ceil(tiles.concentration / across)
     chip, tile = np.divmod(np.arange(tiles.chips * tiles.tiles_per_chip), tiles.tiles_per_chip)
     router, place = np.divmod(tile, tiles.concentration)
-    x = (router % tiles.mesh_x) * across + place % across
-    y = (router // tiles.mesh_x) * down + place // across
-    x = x + (chip % columns) * (tiles.mesh_x * across + _GAP)
-    y = y + (chip // columns) * (tiles.mesh_y * down + _GAP + 0.6)
-    return x.astype(float), y.astype(float)
+    places = np.array(tiles.router_places)
+    tier_width, height = (places[:, :2].max(axis=0) + 1) * (across, down)
+    width = (tier_width + _GAP / 2) * (places[:, 2].max() + 1) - _GAP / 2
+    x = places[router, 0] * across + places[router, 2] * (tier_width + _GAP / 2) + place % across
+    y = places[router, 1] * down + place // across
+    x = x + (chip % columns) * (width + _GAP)
+    y = y + (chip // columns) * (height + _GAP + 0.6)
+    return x, y
 
 
 def chip_columns(tiles: TileMap) -> int:

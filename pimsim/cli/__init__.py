@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pimsim.cli.noc import noc
+from pimsim.cli.options import JSON, SET, check_name
 from pimsim.errors import InputError, one_line
 from pimsim.version import __version__
 
@@ -24,11 +26,8 @@ if TYPE_CHECKING:
     from pimsim.results import Result
     from pimsim.results.trace import TraceFile
 
-_SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key of the system; "
-                    "may be given again.")  # fmt: skip
 _INPUT = click.option("--input", "inputs", multiple=True, metavar="NAME=1,3,224,224", help="Shape of an "
                       "input, where the network leaves it open or another is wanted.")  # fmt: skip
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,6 +96,9 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+cli.add_command(noc)
+
+
 @cli.command()
 @click.argument("workload")
 @click.option("--arch", "system", required=True, metavar="SYSTEM", help="Shipped name (isaac-ce) or YAML file.")
@@ -105,14 +107,14 @@ def cli(context: click.Context) -> None:
               help="packet: links are shared; ideal: only distance counts.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["compiled", "simpy"]), default="compiled", show_default=True,
               help="simpy: the slow reference of the same model.")  # fmt: skip
-@_SET
+@SET
 @_INPUT
 @click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
 @click.option("--trace", metavar="FILE", help="Write a timeline for Perfetto (.json or .json.gz).")
 @click.option("--trace-from", type=float, metavar="NS", help="Start of the timeline; default: 0.")
 @click.option("--trace-to", type=float, metavar="NS", help="End of the timeline; default: that of the run.")
 @click.option("--trace-tiles", multiple=True, metavar="0,1,5-9", help="Tiles in the timeline; default: all.")
-@_JSON
+@JSON
 @click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
 def run(
     workload: str,
@@ -150,8 +152,7 @@ def run(
 def _check_names(out: str | None, trace: str | None, **parts: Any) -> None:
     """Outputs have names, and a part of a timeline needs a timeline."""
     for key, name, kind in (("--out", out, "folder"), ("--trace", trace, "file")):
-        if name == "":
-            raise InputError(f"the name of the {kind} is empty", key=key, allowed=f"the name of a {kind}")
+        check_name(key, name, kind)
     for part, value in parts.items():
         if trace is None and value not in (None, ()):
             raise InputError("is a part of a timeline, and none is written", key=f"--{part.replace('_', '-')}",
@@ -205,9 +206,9 @@ def _trace(
 @cli.command()
 @click.argument("subject", metavar="SYSTEM|WORKLOAD")
 @click.option("--arch", "system", metavar="SYSTEM", help="Say what each layer of the workload would take of it.")
-@_SET
+@SET
 @_INPUT
-@_JSON
+@JSON
 def show(
     subject: str, system: str | None, overrides: tuple[str, ...], inputs: tuple[str, ...], as_json: bool
 ) -> None:

@@ -1,0 +1,17 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import click
+
+from pimsim.errors import InputError
+
+SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key of the system; "
+                   "may be given again.")  # fmt: skip
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
+
+
+def check_name(key: str, name: str | None, kind: str = "folder") -> None:
+    """Raises InputError for an output that is given an empty name."""
+    if name == "":
+        raise InputError(f"the name of the {kind} is empty", key=key, allowed=f"the name of a {kind}")

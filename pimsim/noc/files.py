@@ -1,0 +1,215 @@
+"""Packets and traffic matrices in files: CSV with a header, columns in any order, or .npz with an array a column."""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pimsim.errors import InputError, shown
+from pimsim.network.traffic import Pattern, matrix
+
+PACKET_COLUMNS = ("src", "dst", "size", "ctime")
+LARGEST = 2**31 - 1  #: of a packet's size
+LATEST = 2**53  #: cycle of a packet's creation
+
+
+@dataclass(frozen=True)
+class PacketFile:
+    """Rows of a file of packets, P of them; the targets of row i are ``dst[first[i]:first[i + 1]]``."""
+
+    src: np.ndarray  #: (P,) terminal
+    first: np.ndarray  #: (P + 1,)
+    dst: np.ndarray  #: terminals
+    size: np.ndarray  #: (P,) flits
+    ctime: np.ndarray  #: (P,) cycle
+    table: Table  #: says where a row stands
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns of a file."""
+
+    file: Path
+    columns: dict[str, Sequence[str] | np.ndarray]
+    lines: Sequence[int] | None  #: of the rows; None: the file has no lines
+
+    def error(self, row: int, what: str, key: str, allowed: str | None = None) -> InputError:
+        """Something wrong with a row."""
+        if self.lines is None:
+            return InputError(what, file=self.file, key=f"{key}[{row}]", allowed=allowed)
+        return InputError(what, file=self.file, line=self.lines[row], key=key, allowed=allowed)
+
+    def whole(self, key: str) -> np.ndarray:
+        """A column of whole numbers, int64."""
+        column = self.columns[key]
+        if isinstance(column, np.ndarray):
+            if column.dtype.kind not in "iu":
+                raise InputError(f"has elements of type {column.dtype}", file=self.file, key=key,
+                                 allowed="whole numbers")  # fmt: skip
+            return column.astype(np.int64)
+        try:
+            return np.array([int(text) for text in column], np.int64)
+        except (ValueError, OverflowError):
+            row = next(row for row, text in enumerate(column) if not _is_whole(text))
+            raise self.error(row, f"{shown(column[row])} is not allowed", key, "a whole number") from None
+
+    def real(self, key: str) -> np.ndarray:
+        """A column of numbers, float64."""
+        column = self.columns[key]
+        try:
+            return np.array([float(text) for text in column], np.float64)
+        except (ValueError, TypeError):
+            row = next(row for row, text in enumerate(column) if not _is_real(text))
+            raise self.error(row, f"{shown(column[row])} is not allowed", key, "a number") from None
+
+    def require(self, right: np.ndarray, values: np.ndarray, key: str, what: str, allowed: str) -> None:
+        """Raises InputError about the first row for which ``right`` is not true; ``what`` is said of its value."""
+        if not np.all(right):
+            row = int(np.argmin(right))
+            raise self.error(row, what.format(values[row]), key, allowed)
+
+
+def read_packets(path: str | Path, terminals: int) -> PacketFile:
+    """Packets with the columns src, dst, size and ctime; in a CSV, a ``dst`` of several terminals is ``3;7;9``.
+
+    Raises:
+        InputError: the file cannot be read, a column is missing, a terminal does not exist, a size is less than 1, or
+            times are not in order; with file and line.
+    """
+    table = read_table(path, PACKET_COLUMNS)
+    src, size, ctime = (table.whole(key) for key in ("src", "size", "ctime"))
+    first, dst = _targets(table)
+    here = f"0 to {terminals - 1}"
+    table.require((src >= 0) & (src < terminals), src, "src", "there is no terminal {}", here)
+    inside = (dst >= 0) & (dst < terminals)
+    if not np.all(inside):
+        at = int(np.argmin(inside))
+        row = int(np.searchsorted(first, at, side="right")) - 1
+        raise table.error(row, f"there is no terminal {dst[at]}", "dst", here)
+    _refuse_twice(table, first, dst)
+    table.require((size >= 1) & (size <= LARGEST), size, "size", "a packet cannot have {} flits", f"1 to {LARGEST}")
+    table.require((ctime >= 0) & (ctime <= LATEST), ctime, "ctime", "{} is no cycle", f"0 to {LATEST}")
+    later = np.diff(ctime, prepend=0) >= 0
+    table.require(later, ctime, "ctime", "{} comes after a later time", "packets in the order of their times")
+    return PacketFile(src, first, dst, size, ctime, table)
+
+
+def _targets(table: Table) -> tuple[np.ndarray, np.ndarray]:
+    """(P + 1,) where each row's targets begin, and all targets."""
+    column = table.columns["dst"]
+    if isinstance(column, np.ndarray) or all(text.strip().isdecimal() for text in column):
+        dst = table.whole("dst")
+        return np.arange(dst.size + 1), dst
+    lists = [text.replace(";", " ").split() for text in column]
+    for row, parts in enumerate(lists):
+        if not parts or not all(part.isdecimal() for part in parts):
+            raise table.error(row, f"{shown(column[row])} is not allowed", "dst", "a terminal, or several: 3;7;9")
+    first = np.concatenate(([0], np.cumsum([len(parts) for parts in lists])))
+    return first, np.array([int(part) for parts in lists for part in parts], np.int64)
+
+
+def _refuse_twice(table: Table, first: np.ndarray, dst: np.ndarray) -> None:
+    if dst.size == first.size - 1:
+        return
+    row = np.repeat(np.arange(first.size - 1), np.diff(first))
+    order = np.lexsort((dst, row))
+    twice = np.flatnonzero((np.diff(row[order]) == 0) & (np.diff(dst[order]) == 0))
+    if twice.size:
+        at = order[twice[0]]
+        raise table.error(int(row[at]), f"terminal {dst[at]} is there twice", "dst")
+
+
+def read_matrix(path: str | Path, terminals: int) -> Pattern:
+    """A traffic matrix with the columns source, target, weight and, if need be, flits.
+
+    Raises:
+        InputError: as :func:`read_packets`, or a weight is negative, or all are 0.
+    """
+    table = read_table(path, ("source", "target", "weight"), ("flits",))
+    source, target, weight = table.whole("source"), table.whole("target"), table.real("weight")
+    for key, column in (("source", source), ("target", target)):
+        inside = (column >= 0) & (column < terminals)
+        table.require(inside, column, key, "there is no terminal {}", f"0 to {terminals - 1}")
+    table.require(np.isfinite(weight) & (weight >= 0), weight, "weight", "{} is not allowed", "numbers from 0")
+    flits = table.whole("flits") if "flits" in table.columns else None
+    if flits is not None:
+        inside = (flits >= 1) & (flits <= LARGEST)
+        table.require(inside, flits, "flits", "a packet cannot have {} flits", f"1 to {LARGEST}")
+    if not np.any(weight > 0):
+        raise InputError("has no weight over 0", file=path)
+    return matrix(Path(path).stem, terminals, source, target, weight, flits)
+
+
+def read_table(path: str | Path, needed: Sequence[str], others: Sequence[str] = ()) -> Table:
+    """The columns of a file, as text or as arrays.
+
+    Raises:
+        InputError: it cannot be read, is empty, or lacks a column or has one that is not known.
+    """
+    file = Path(path)
+    try:
+        table = _read_npz(file) if file.suffix.lower() == ".npz" else _read_csv(file)
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror or error}", file=file) from None
+    except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile, ValueError) as error:
+        raise InputError(f"cannot be read: {error}", file=file) from None
+    line = None if table.lines is None else 1
+    for key in needed:
+        if key not in table.columns:
+            raise InputError("there is no such column", file=file, line=line, key=key, allowed=[*needed, *others])
+    known = {*needed, *others}
+    if table.lines is not None and (unknown := [key for key in table.columns if key not in known]):
+        raise InputError("is not a known column", file=file, line=line, key=unknown[0], allowed=[*needed, *others])
+    columns = {key: column for key, column in table.columns.items() if key in known}
+    lengths = {key: len(column) for key, column in columns.items()}
+    if len(set(lengths.values())) != 1 or any(np.ndim(column) != 1 for column in columns.values()):
+        raise InputError(f"has columns of different lengths: {lengths}", file=file)
+    if not lengths[needed[0]]:
+        raise InputError("has no rows", file=file)
+    return Table(file, columns, table.lines)
+
+
+def _read_npz(file: Path) -> Table:
+    with np.load(file, allow_pickle=False) as arrays:
+        return Table(file, {key: np.atleast_1d(arrays[key]) for key in arrays.files}, None)
+
+
+def _read_csv(file: Path) -> Table:
+    with file.open(encoding="utf-8-sig", newline="") as text:
+        first = text.readline()
+        text.seek(0)
+        rows = csv.reader(text, delimiter="," if "," in first else ";", skipinitialspace=True)
+        header = [name.strip() for name in next(rows, [])]
+        lines, cells = [], []
+        for row in rows:
+            if not row or (len(row) == 1 and not row[0].strip()):
+                continue
+            if len(row) != len(header):
+                raise InputError(f"there are {len(row)} cells", file=file, line=rows.line_num,
+                                 allowed=f"{len(header)}, as in the header")  # fmt: skip
+            lines.append(rows.line_num)
+            cells.append(row)
+    if len(set(header)) != len(header):
+        raise InputError("a column is there twice", file=file, line=1)
+    columns = list(zip(*cells, strict=True)) or [()] * len(header)
+    return Table(file, dict(zip(header, columns, strict=True)), lines)
+
+
+def _is_whole(text: str) -> bool:
+    try:
+        return abs(int(text)) < 2**63
+    except ValueError:
+        return False
+
+
+def _is_real(text: object) -> bool:
+    try:
+        float(text)  # type: ignore[arg-type]
+    except (ValueError, TypeError):
+        return False
+    return True

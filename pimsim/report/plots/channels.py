@@ -1,0 +1,272 @@
+"""How busy the channels of a network are, as a picture of the chip: tiers side by side, routers at their places.
+
+The two directions of a channel run beside each other, each on the right-hand side of its way.  A channel to another
+tier is a small triangle at the router that it leaves; a channel around the edge of a torus is an arrow that leaves
+the picture.  The square of a router is halved: what its terminals send, and what they receive.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.collections import PolyCollection
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+
+from pimsim.network.topology import Topology, router_coordinates
+from pimsim.report.plots.style import DARK, GREY, LIGHT
+
+HEAT = ListedColormap(colormaps["YlOrRd"](np.linspace(0.12, 1, 256)))
+"""Light to dark, so that it can be read in grey; the lightest of it is still seen on white."""
+
+HALF = 0.23  #: of a router's square; neighbours are 1 apart
+ASIDE = 0.09  #: of a channel, from the line between its routers
+SHAFT, HEAD, HEAD_LENGTH = 0.032, 0.075, 0.15
+STUB = 0.42  #: of a channel around the edge
+GAP = 0.9  #: between tiers
+MOST_TIERS = 64  #: with more different heights than that, heights are no tiers
+MOST_SPRINGS = 499  #: routers that springs place; more need SciPy, and stay on their circle
+MOST_LABELS = 16  #: coordinates along an edge
+
+
+def draw(
+    topology: Topology,
+    flits: np.ndarray,
+    cycles: float,
+    title: str,
+    *,
+    inject: np.ndarray | None = None,
+    eject: np.ndarray | None = None,
+) -> Figure:
+    """One arrow a channel, coloured by the share of the cycles in which it is busy.
+
+    Args:
+        flits: (C,) that each channel carried in ``cycles``.
+        inject, eject: (N,) flits from and to each terminal, if they are known.
+    """
+    place, tiers = _places(topology)
+    busy = 100 * flits * topology.flit_cycles / max(cycles, 1)
+    ends = None
+    if inject is not None and eject is not None:
+        ends = [_at_routers(topology, each, cycles) for each in (inject, eject)]
+    largest = max(float(each.max(initial=0.0)) for each in [busy, *(ends or [])])
+    scale = Normalize(0, largest or 1.0)
+    width, height = np.ptp(place, axis=0) + 1
+    across = min(15.0, max(4.5, 0.62 * width))
+    down = min(20.0, max(2.0, across * height / width))
+    figure = Figure(figsize=(across, down))
+    axes = figure.add_axes((0, 0, 1, 1))
+    _draw_routers(axes, place, ends, scale)
+    _draw_channels(axes, topology, place, tiers, busy, scale)
+    _label(axes, topology, place, tiers)
+    axes.set_xlim(place[:, 0].min() - 0.8, place[:, 0].max() + 0.8)
+    axes.set_ylim(place[:, 1].max() + 0.8, place[:, 1].min() - (1.15 if len(set(tiers)) > 1 else 0.8))
+    axes.set_aspect("equal")
+    axes.axis("off")
+    axes.set_title(title, pad=8)
+    _draw_keys(figure, across, down, topology, ends is not None, tiers, scale)
+    return figure
+
+
+def _places(topology: Topology) -> tuple[np.ndarray, np.ndarray]:
+    """(R, 2) where each router is drawn, and (R,) its tier; neighbours are about 1 apart."""
+    flat, height = _positions(topology), topology.position[:, 2]
+    levels, tiers = np.unique(height, return_inverse=True)
+    if levels.size > MOST_TIERS:
+        levels, tiers = levels[:1], np.zeros(topology.routers, np.int64)
+    columns = math.ceil(math.sqrt(levels.size)) if levels.size > 3 else levels.size
+    size = np.ptp(flat, axis=0) + 1 + GAP
+    offset = np.column_stack([tiers % columns, tiers // columns]) * size
+    return flat + offset, tiers
+
+
+def _positions(topology: Topology) -> np.ndarray:
+    """(R, 2) within a tier."""
+    flat = topology.position[:, :2]
+    if topology.is_grid or topology.routers < 3:
+        return flat
+    if _is_plain_circle(topology) and topology.routers <= MOST_SPRINGS:
+        import networkx as nx
+
+        graph = nx.Graph(zip(topology.source.tolist(), topology.target.tolist(), strict=True))
+        graph.add_nodes_from(range(topology.routers))
+        found = nx.spring_layout(graph, k=1.6 / math.sqrt(topology.routers), iterations=200, seed=1)
+        flat = np.array([found[router] for router in range(topology.routers)])
+    near = _nearest(flat)
+    return flat / near if near > 0 else flat
+
+
+def _is_plain_circle(topology: Topology) -> bool:
+    """Whether routers stand on a circle for want of anything better: few channels join neighbours on it."""
+    flat = topology.position[:, :2]
+    radius = np.linalg.norm(flat - flat.mean(axis=0), axis=1)
+    apart = (topology.source - topology.target) % topology.routers
+    around = np.mean((apart == 1) | (apart == topology.routers - 1))
+    return bool(np.ptp(radius) < 1e-6 * radius.max() and around < 0.4)
+
+
+def _nearest(flat: np.ndarray) -> float:
+    """Distance of a router to the nearest other: a fifth of them are nearer."""
+    nearest = []
+    for router, place in enumerate(flat):
+        distance = np.hypot(*(flat - place).T)
+        distance[router] = np.inf
+        nearest.append(distance.min())
+    return float(np.quantile(nearest, 0.2))
+
+
+def _at_routers(topology: Topology, flits: np.ndarray, cycles: float) -> np.ndarray:
+    """(R,) per cent of the cycles in which the links of a router's terminals are busy, on average."""
+    terminals = np.bincount(topology.terminal_router, minlength=topology.routers)
+    total = np.bincount(topology.terminal_router, flits, topology.routers)
+    busy: np.ndarray = 100 * total / np.maximum(terminals, 1) / max(cycles, 1)
+    return busy
+
+
+def _draw_routers(axes: Axes, place: np.ndarray, ends: list[np.ndarray] | None, scale: Normalize) -> None:
+    h = HALF
+    sent = np.array([(-h, -h), (h, -h), (-h, h)])
+    received = np.array([(h, h), (-h, h), (h, -h)])
+    for corner, busy in zip((sent, received), ends or (None, None), strict=True):
+        colours = LIGHT if busy is None else HEAT(scale(busy))
+        axes.add_collection(PolyCollection(place[:, None] + corner, facecolors=colours, edgecolors="none", zorder=3))
+    square = np.array([(-h, -h), (h, -h), (h, h), (-h, h)])
+    axes.add_collection(
+        PolyCollection(place[:, None] + square, facecolors="none", edgecolors=DARK, linewidths=0.6, zorder=4)
+    )
+
+
+def _draw_channels(
+    axes: Axes, topology: Topology, place: np.ndarray, tiers: np.ndarray, busy: np.ndarray, scale: Normalize
+) -> None:
+    begin, end = place[topology.source], place[topology.target]
+    upright = tiers[topology.source] != tiers[topology.target]
+    around = _around(topology)
+    flat = ~upright & ~around
+    colours = np.array(HEAT(scale(busy)))
+    edges = colours * (0.75, 0.75, 0.75, 1)
+    idle = busy == 0
+    colours[idle], edges[idle] = (1, 1, 1, 1), (0.75, 0.75, 0.75, 1)
+    shapes = np.concatenate([
+        _arrows(begin[flat], end[flat]),
+        _stubs(topology, begin, around),
+        _triangles(begin[upright], tiers[topology.target][upright] > tiers[topology.source][upright]),
+    ])  # fmt: skip
+    channel = np.concatenate([np.flatnonzero(each) for each in (flat, around, upright)])
+    order = np.argsort(busy[channel], kind="stable")  # busy ones above idle ones
+    channel = channel[order]
+    axes.add_collection(
+        PolyCollection(
+            list(shapes[order]), facecolors=colours[channel], edgecolors=edges[channel], linewidths=0.35, zorder=2
+        )
+    )
+
+
+def _around(topology: Topology) -> np.ndarray:
+    """(C,) bool: the channel of a torus that joins the ends of a row or column."""
+    if not topology.is_grid:
+        return np.zeros(topology.channels, bool)
+    place = router_coordinates(topology.shape)
+    jump: np.ndarray = np.abs(place[topology.source] - place[topology.target]).max(axis=1)
+    return (jump > 1) & (topology.dimension < 2)
+
+
+def _arrows(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
+    """(n, 7, 2) polygons from router to router."""
+    way = end - begin
+    length = np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
+    along = way / length
+    return _polygons(begin + HALF * along, along, np.maximum(length[:, 0] - 2 * HALF, 0.05))
+
+
+def _polygons(start: np.ndarray, along: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """(n, 7, 2) arrows, shifted to the right of their way."""
+    right = np.column_stack([-along[:, 1], along[:, 0]])  # y grows downwards
+    neck = np.maximum(length - HEAD_LENGTH, 0.3 * length)
+    outline = [(0 * neck, -SHAFT), (neck, -SHAFT), (neck, -HEAD), (length, 0), (neck, HEAD), (neck, SHAFT),
+               (0 * neck, SHAFT)]  # fmt: skip
+    corners = [start + far[:, None] * along + (ASIDE + aside) * right for far, aside in outline]
+    return np.stack(corners, axis=1)
+
+
+def _stubs(topology: Topology, begin: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """(n, 7, 2) arrows out of the picture, for channels around the edge."""
+    direction = np.zeros((topology.channels, 2))
+    rows = np.flatnonzero(around)
+    up = np.where(topology.source_port[rows] % 2 == 0, 1.0, -1.0)
+    direction[rows, topology.dimension[rows]] = up
+    along = direction[rows]
+    return _polygons(begin[rows] + HALF * along, along, np.full(rows.size, STUB))
+
+
+def _triangles(begin: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """(n, 7, 2) at two corners of the router: to a higher tier above left, to a lower one below right."""
+    size, off = 0.11, HALF + 0.12
+    sign = np.where(up, -1.0, 1.0)[:, None]
+    tip, left, right = ((0, size), (-size, -0.75 * size), (size, -0.75 * size))
+    centre = begin + sign * off
+    corners = [centre + sign * np.array(corner) for corner in (left, left, left, tip, right, right, right)]
+    return np.stack(corners, axis=1)
+
+
+def _label(axes: Axes, topology: Topology, place: np.ndarray, tiers: np.ndarray) -> None:
+    """Coordinates along the edges of each tier, and the tiers' numbers."""
+    several = len(set(tiers.tolist())) > 1
+    for tier in sorted(set(tiers.tolist())):
+        own = place[tiers == tier]
+        left, top, right, bottom = own[:, 0].min(), own[:, 1].min(), own[:, 0].max(), own[:, 1].max()
+        if several:
+            axes.text(left - HALF, top - 0.62, f"tier {tier}", fontsize=8.5, color=DARK, va="bottom", weight="bold")
+        if not topology.is_grid:
+            continue
+        off = 0.95 if np.any(_around(topology)) else 0.5
+        for low, high, across in ((left, right, True), (top, bottom, False)):
+            n = int(round(high - low)) + 1
+            for x in range(0, n, math.ceil(n / MOST_LABELS)):
+                spot = (low + x, bottom + off) if across else (left - off, low + x)
+                axes.text(*spot, str(x), fontsize=7, color=GREY, ha="center", va="center")
+    if not topology.is_grid and topology.routers <= 200:
+        for router, (x, y) in enumerate(place):
+            name = topology.names[router] if topology.names else str(router)
+            axes.text(x, y, name, fontsize=6, color=DARK, ha="center", va="center", zorder=5)
+
+
+def _draw_keys(
+    figure: Figure, across: float, down: float, topology: Topology, halves: bool, tiers: np.ndarray, scale: Normalize
+) -> None:
+    """The scale, and what the shapes mean, to the right of the picture."""
+    tall = max(1.2, min(0.55 * down, 3.5))
+    beside = figure.add_axes((1 + 0.25 / across, 1 - (tall + 0.1) / down, 0.16 / across, tall / down))
+    bar = figure.colorbar(ScalarMappable(scale, HEAT), cax=beside)
+    bar.set_label("busy [% of the cycles]")
+    rows = [("square", "terminals: send (above)\nand receive (below)")] if halves else []
+    rows += [("up", "to a higher tier"), ("down", "to a lower tier")] if len(set(tiers.tolist())) > 1 else []
+    rows += [("idle", "idle channel")]
+    key = figure.add_axes((1 + 0.15 / across, 1 - (tall + 0.45 + 0.3 * len(rows)) / down, 1.6 / across,
+                           0.3 * len(rows) / down))  # fmt: skip
+    key.set_xlim(0, 1.6 / 0.3)
+    key.set_ylim(len(rows), 0)
+    key.axis("off")
+    for row, (shape, words) in enumerate(rows):
+        _draw_key(key, shape, np.array([(0.5, row + 0.5)]))
+        key.text(1.15, row + 0.5, words, fontsize=7.5, va="center", linespacing=0.95)
+
+
+def _draw_key(axes: Axes, shape: str, at: np.ndarray) -> None:
+    x, y = at[0]
+    if shape == "square":
+        for corner, tone in ((((-1, -1), (1, -1), (-1, 1)), 0.35), (((1, 1), (-1, 1), (1, -1)), 0.75)):
+            axes.add_patch(Polygon(at + 0.3 * np.array(corner), facecolor=HEAT(tone), edgecolor="none"))
+        axes.add_patch(Rectangle((x - 0.3, y - 0.3), 0.6, 0.6, facecolor="none", edgecolor=DARK, linewidth=0.6))
+    elif shape == "idle":
+        arrow = _polygons(np.array([(x - 0.4, y - ASIDE)]), np.array([(1.0, 0.0)]), np.array([0.8]))
+        axes.add_collection(PolyCollection(list(arrow), facecolors="white", edgecolors=GREY, linewidths=0.6))
+    else:
+        sign = -1 if shape == "up" else 1
+        corners = at + sign * 0.28 * np.array([(-1, -0.75), (0, 1), (1, -0.75)])
+        axes.add_patch(Polygon(corners, facecolor=HEAT(0.6), edgecolor="none"))
