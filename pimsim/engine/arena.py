@@ -30,6 +30,16 @@ class Arena:
         self._size += part.size
         return offset
 
+    def fill(self, name: str, values: np.ndarray) -> None:
+        """Set what was added as zeros under ``name``."""
+        at = 0
+        for i, part in enumerate(self._parts):
+            if at == self.offsets[name] and part.size == values.size:
+                self._parts[i] = np.asarray(values, np.int64)
+                return
+            at += part.size
+        raise LookupError(f"the arena holds no '{name}' of {values.size} words")
+
     def add_table(self, stride: int, columns: dict[str, np.ndarray]) -> None:
         """Append records of ``stride`` words whose fields are the columns, (n,) or (n, k) arrays.
 

@@ -19,3 +19,15 @@ inlined: Decorator = njit(cache=True, forceinline=True, error_model="numpy", _nr
 
 compiled: Decorator = njit(cache=True, error_model="numpy", _nrt=False)  # type: ignore[call-overload]
 """A function of its own."""
+
+
+def reader(record: type) -> Callable[..., Any]:
+    """A compiled function ``(M, offset)`` that reads a NamedTuple of integers from consecutive words.
+
+    A layout that is read where it is needed costs nothing; one that is handed through every function costs seconds
+    of compilation.
+    """
+    fields = ", ".join(f"M[offset + {i}]" for i in range(len(record._fields)))  # type: ignore[attr-defined]
+    scope: dict[str, Any] = {"record": record}
+    exec(f"def read(M, offset):\n    return record({fields})", scope)
+    return njit(forceinline=True, error_model="numpy", _nrt=False)(scope["read"])  # type: ignore[call-overload,no-any-return]

@@ -57,8 +57,9 @@ def load_component(path: Path) -> dict[str, tuple[str, str]]:
 
 _TEMPLATE = '''"""Event loop, generated from the registered handlers: edits here are lost."""
 
-from pimsim.engine.compiling import compiled
+from pimsim.engine.compiling import compiled, inlined
 from pimsim.engine.queue import BUCKET, ROOM, TOTAL, WIDTH_BITS, pop_key
+from pimsim.engine.words import words
 {imports}
 
 EMPTY, BUDGET, REBASE, PAUSE, GROW = range(5)
@@ -69,6 +70,11 @@ def run(M, T, at, H, base, budget):
     """Handle events until none is left, ``budget`` are done, or the loop must be left.
 
     Returns (reason, events handled, time of the last one)."""
+    return _run(words(M), words(T), at, words(H), base, budget)
+
+
+@inlined
+def _run(M, T, at, H, base, budget):
     mask = (1 << at.id_bits) - 1
     shift = at.id_bits + WIDTH_BITS
     horizon = 1 << (61 - shift)

@@ -14,14 +14,14 @@ from pimsim.arch import tracing
 from pimsim.arch.layout import EDGE, Layout
 from pimsim.arch.noc.flit import layout
 from pimsim.arch.noc.flit.events import wake_source
+from pimsim.arch.noc.flit.layout import Net
 from pimsim.arch.noc.flit.source import enqueue
 from pimsim.arch.noc.flit.step import next_cycle, step
-from pimsim.engine.compiling import compiled, inlined
+from pimsim.engine.compiling import compiled, inlined, reader
 from pimsim.engine.events import schedule
 from pimsim.engine.ports import FIELDS, serve
 from pimsim.engine.queue import ROOM, TOTAL
 from pimsim.engine.registry import behaviour, event
-from pimsim.engine.words import words
 
 EVENTS = ("free", "issue", "output", "merge", "activate", "chip_link", "inject", "deliver", "arrived", "cycle")
 """Events in the order in which simultaneous ones are handled; a cycle follows everything that is sent at its time."""
@@ -47,6 +47,11 @@ SPARES = 2  #: how many there are
 DEAD = 3  #: set when nothing can move any more
 CLOCK = 4
 
+SHARED = ("counts", "busy_sources", "source", "packet", "report")
+"""Fields of the network's layout that a chip's has too."""
+
+read_net = reader(Net)
+
 ChipLayout = namedtuple(  # noqa: PYI024 (its fields are those of Layout, and some)
     "ChipLayout",
     (
@@ -60,7 +65,8 @@ ChipLayout = namedtuple(  # noqa: PYI024 (its fields are those of Layout, and so
         "period_num",  # parameters: a cycle takes period_num / period_den ps
         "period_den",
         "reserve",  # parameter: records of packets that one event may take
-        "net",
+        "net",  # where the layout of the network is kept, a :class:`Net`
+        *SHARED,
     ),
 )
 
@@ -110,22 +116,22 @@ def join(M, T, at, root):  # type: ignore[no-untyped-def]
     packets = T[c + PACKETS]
     for k in range(packets):
         packet = take_record(M, T, at)
-        p = at.net.packet + layout.PACKET * packet
+        p = at.packet + layout.PACKET * packet
         T[p + layout.TARGET] = root
         T[p + layout.SIZE] = T[c + LAST_SIZE] if k + 1 == packets else T[c + SIZE]
         T[p + layout.MULTICAST] = 1
         T[p + layout.COPIES] = T[way + COPIES]
         T[p + layout.OWNER] = message
         T[p + DUE] = T[way + COPIES]
-        enqueue(T, at.net, terminal, packet)
-    wake_source(M, at.net, terminal)
+        enqueue(T, at, terminal, packet)
+    wake_source(M, at, terminal)
 
 
 @inlined
 def take_record(M, T, at):  # type: ignore[no-untyped-def]
     """A free record of a packet; the run pauses when few are left."""
     packet = M[at.clock + SPARE]
-    M[at.clock + SPARE] = T[at.net.packet + layout.PACKET * packet + layout.NEXT]
+    M[at.clock + SPARE] = T[at.packet + layout.PACKET * packet + layout.NEXT]
     M[at.clock + SPARES] -= 1
     if M[at.clock + SPARES] < at.reserve:
         M[at.pause] = 1
@@ -135,18 +141,18 @@ def take_record(M, T, at):  # type: ignore[no-untyped-def]
 @inlined
 def give_back(M, T, at, packet):  # type: ignore[no-untyped-def]
     """The record is free again."""
-    T[at.net.packet + layout.PACKET * packet + layout.NEXT] = M[at.clock + SPARE]
+    T[at.packet + layout.PACKET * packet + layout.NEXT] = M[at.clock + SPARE]
     M[at.clock + SPARE] = packet
     M[at.clock + SPARES] += 1
 
 
 @compiled
-def advance(M, T, net, cycle):  # type: ignore[no-untyped-def]
+def advance(M, T, at_net, cycle):  # type: ignore[no-untyped-def]
     """Simulate one cycle; the next one in which something happens, or -1."""
-    m, t = words(M), words(T)
-    m[net.counts + layout.REPORTS] = 0
-    step(m, t, net, cycle)
-    return next_cycle(m, t, net, cycle + 1)
+    net = read_net(M, at_net)
+    M[net.counts + layout.REPORTS] = 0
+    step(M, T, net, cycle)
+    return next_cycle(M, T, net, cycle + 1)
 
 
 @event("cycle")
@@ -156,21 +162,20 @@ def run_cycle(M, T, at, H, now, x):  # type: ignore[no-untyped-def]
     if cycle < 0 or cycle_start(at, cycle) != now:
         return  # a message that came later was due earlier, so this cycle has its event elsewhere
     following = advance(M, T, at.net, cycle)
-    net = at.net
-    for k in range(M[net.counts + layout.REPORTS]):
-        report = net.report + 3 * k
+    for k in range(M[at.counts + layout.REPORTS]):
+        report = at.report + 3 * k
         collect(M, T, at, H, M[report], M[report + 1], cycle_start(at, M[report + 2]))
     M[at.clock + NEXT_CYCLE] = following
     if following >= 0:
         schedule(M, at, H, cycle_start(at, following), at.begin_cycle)
-    elif M[net.counts + layout.IN_FLIGHT] > 0:
+    elif M[at.counts + layout.IN_FLIGHT] > 0:
         M[at.clock + DEAD] = 1
 
 
 @behaviour
 def collect(M, T, at, H, packet, edge, time):  # type: ignore[no-untyped-def]
     """A packet is at the end of an edge; messages that are complete are handed over, in order."""
-    p = at.net.packet + layout.PACKET * packet
+    p = at.packet + layout.PACKET * packet
     way = at.way + WAY * edge
     message = T[p + layout.OWNER]
     T[p + DUE] -= 1
@@ -178,7 +183,7 @@ def collect(M, T, at, H, packet, edge, time):  # type: ignore[no-untyped-def]
         give_back(M, T, at, packet)
     if message != T[way + GOT]:
         note = take_record(M, T, at)
-        n = at.net.packet + layout.PACKET * note
+        n = at.packet + layout.PACKET * note
         T[n + layout.OWNER] = message
         T[n + layout.NEXT] = T[way + EARLY]
         T[way + EARLY] = note
@@ -202,14 +207,14 @@ def count_early(M, T, at, way):  # type: ignore[no-untyped-def]
     before = -1
     note = T[way + EARLY]
     while note >= 0:
-        n = at.net.packet + layout.PACKET * note
+        n = at.packet + layout.PACKET * note
         following = T[n + layout.NEXT]
         if T[n + layout.OWNER] == T[way + GOT]:
             found += 1
             if before < 0:
                 T[way + EARLY] = following
             else:
-                T[at.net.packet + layout.PACKET * before + layout.NEXT] = following
+                T[at.packet + layout.PACKET * before + layout.NEXT] = following
             give_back(M, T, at, note)
         else:
             before = note

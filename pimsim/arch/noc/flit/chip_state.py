@@ -10,6 +10,7 @@ import numpy as np
 from pimsim.arch.noc.flit import chip, layout
 from pimsim.arch.noc.flit.chip_network import Ways
 from pimsim.arch.noc.flit.state import add_network, add_packets
+from pimsim.arch.noc.flit.layout import Net
 from pimsim.engine.arena import Arena
 from pimsim.mapping.program import Program
 from pimsim.network.fabric import CHIP, EJECT, INJECT, MESH
@@ -40,8 +41,8 @@ def add_chip(
     reserve = most + int(ways.packets.max(initial=1)) + 2 * terminals
     records = max(RECORDS, 4 * reserve)
     clock = np.array([-1, 0, records, 0], np.int64)
-    return chip.ChipLayout(**{
-        **fields,
+    net_at = arena.add("net", len(Net._fields))
+    own = {
         "margin": fields["margin"] + 4 * terminals + 4096,
         "n_trees": trees,
         "way": tables.add("way", way),
@@ -51,8 +52,11 @@ def add_chip(
         "period_num": period.numerator,
         "period_den": period.denominator,
         "reserve": reserve,
-        "net": add_packets(tables, net, free_records(0, records)),
-    })  # fmt: skip
+        "net": net_at,
+    }
+    whole = add_packets(tables, net, free_records(0, records))
+    arena.fill("net", np.array(whole))
+    return chip.ChipLayout(**{**fields, **own, **{name: getattr(whole, name) for name in chip.SHARED}})
 
 
 def free_records(first: int, count: int) -> np.ndarray:
@@ -66,7 +70,7 @@ def free_records(first: int, count: int) -> np.ndarray:
 def more_records(M: np.ndarray, T: np.ndarray, at: Any) -> np.ndarray:
     """Tables with room for twice as many packets."""
     clock = at.clock
-    present = (T.size - at.net.packet) // layout.PACKET
+    present = (T.size - at.packet) // layout.PACKET
     fresh = free_records(present, present)
     fresh[-1, layout.NEXT] = M[clock + chip.SPARE]
     M[clock + chip.SPARE] = present
@@ -76,7 +80,7 @@ def more_records(M: np.ndarray, T: np.ndarray, at: Any) -> np.ndarray:
 
 def link_counts(M: np.ndarray, T: np.ndarray, at: Any, program: Program) -> tuple[np.ndarray, np.ndarray]:
     """(n_links,) flits that each link of the fabric carried, and how long they occupied it [ps]; 0 between chips."""
-    fabric, net = program.fabric, at.net
+    fabric, net = program.fabric, Net(*M[at.net : at.net + len(Net._fields)].tolist())
     kinds = fabric.link_kinds()
     flits = np.zeros(fabric.n_links, np.int64)
     topology = fabric.topology
