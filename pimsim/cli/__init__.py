@@ -103,8 +103,9 @@ cli.add_command(noc)
 @click.argument("workload")
 @click.option("--arch", "system", required=True, metavar="SYSTEM", help="Shipped name (isaac-ce) or YAML file.")
 @click.option("--batch", type=int, default=1, show_default=True, help="Images that stream through.")
-@click.option("--noc", type=click.Choice(["packet", "ideal"]), default="packet", show_default=True,
-              help="packet: links are shared; ideal: only distance counts.")  # fmt: skip
+@click.option("--noc", type=click.Choice(["packet", "flit", "ideal"]), default="packet", show_default=True,
+              help="packet: links are shared; flit: routers, virtual channels and credits, cycle by cycle; "
+                   "ideal: only distance counts.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["compiled", "simpy"]), default="compiled", show_default=True,
               help="simpy: the slow reference of the same model.")  # fmt: skip
 @SET

@@ -46,6 +46,8 @@ def noc() -> None:
 @click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each load; from 2 on latencies have "
               "intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first run; the others count up.")
+@click.option("--packets", "run_packets", type=int, default=160_000, show_default=True, help="Of a run, at first; with "
+              "fewer it is faster and less exact.")
 @click.option("--threads", type=int, help="Runs at the same time; default: one a processor.")
 @_ENGINE
 @SET
@@ -59,6 +61,7 @@ def curve(
     packet_flits: str,
     seeds: int,
     seed: int,
+    run_packets: int,
     threads: int | None,
     engine: Any,
     overrides: tuple[str, ...],
@@ -82,7 +85,7 @@ def curve(
         folder = stack.enter_context(_folder(out)) if out else None
         bar = stack.enter_context(_bar(not quiet, "measuring loads"))
         found = _without_deadlock(
-            latency_curve, built, pattern, loads=given, packet_flits=sizes, seeds=seeds, seed=seed,
+            latency_curve, built, pattern, loads=given, packet_flits=sizes, seeds=seeds, seed=seed, run_packets=run_packets,
             threads=threads or os.cpu_count() or 1, engine=engine, progress=bar,
         )  # fmt: skip
         if folder is not None:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pimsim.config.records import System
+from pimsim.config.records import Noc, System
+from pimsim.errors import InputError
 from pimsim.mapping.allocation import (
     NoRoom,
     PlacedSlice,
@@ -28,6 +29,7 @@ from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Wi
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
 from pimsim.mapping.windows import Needs, deal_windows, find_needs
+from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
 from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow
@@ -38,12 +40,25 @@ def map_network(
 ) -> Program:
     """Lay a network onto a system.
 
-    ``network`` is ``packet`` or ``ideal``; ``progress`` is called with the moves done, and all moves, of a search for a
+    ``network`` is ``packet``, ``flit`` or ``ideal``; ``progress`` is called with the moves done, and all moves, of a search for a
     placement.  Raises InputError where the network does not fit.
     """
     mapper = _Mapper(dataflow, system, network)
     mapper.place()
+    if network == "flit":
+        require_sound(system.chip.noc, mapper.fabric)
     return mapper.program(progress)
+
+
+def require_sound(noc: Noc, fabric: Fabric) -> None:
+    """Raises InputError where packets of a flit-level network could wait for each other for ever, or carry nothing."""
+    if noc.longest_packet <= noc.header_flits:
+        raise InputError(
+            f"packets of {noc.longest_packet} flits have no room beside {noc.header_flits} of header",
+            key="chip.noc.packet_flits", allowed=f"more than {noc.header_flits}",
+        )  # fmt: skip
+    require_forks_fit(noc)
+    require_deadlock_free(fabric.topology, fabric.routing)
 
 
 @dataclass
@@ -379,6 +394,9 @@ class _Mapper:
 
     def _notes(self, spilled: np.ndarray, demand: BufferDemand) -> tuple[str, ...]:
         notes = [*self.dataflow.notes, *cautions(self.system)]
+        if self.network == "flit" and self.fabric.routing.adaptive is not None:
+            notes.append("messages follow the escape paths of the adaptive routing, on its escape channels: "
+                         "that they adapt is modelled for single packets alone")  # fmt: skip
         notes += [f"{node.name}: {note}" for node in self.nodes for note in node.notes]
         layers = sorted({demand.layer[b] for b in np.flatnonzero(spilled)})
         if layers:

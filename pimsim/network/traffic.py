@@ -60,7 +60,7 @@ class Pattern:
 
     def pairs(self, packet_flits: Sizes, at_a_time: int = 1 << 20) -> Iterator[Pairs]:
         """Every pair of a source and a target, about so many at a time, source by source."""
-        mean = float(np.dot(*_sizes(packet_flits)))
+        mean = float(np.dot(*packet_sizes(packet_flits)))
         flits = np.full(self.target.size, mean) if self.flits is None else self.flits
         count = np.diff(self.first)[self.row[self.senders]]
         chunk = np.cumsum(count) // at_a_time
@@ -73,7 +73,7 @@ class Pattern:
     def mean_flits(self, packet_flits: Sizes) -> np.ndarray:
         """(N,) mean packet size of each terminal; ``packet_flits`` counts where the pattern says nothing."""
         if self.flits is None:
-            sizes, shares = _sizes(packet_flits)
+            sizes, shares = packet_sizes(packet_flits)
             return np.full(self.terminals, float(sizes @ shares))
         by_list: np.ndarray = np.add.reduceat(self.share * self.flits, self.first[:-1])
         return by_list[self.row]
@@ -90,8 +90,8 @@ class Pattern:
         return float(flits.sum() / self.senders.size / flits.max())
 
 
-def _sizes(packet_flits: Sizes) -> tuple[np.ndarray, np.ndarray]:
-    """Packet sizes and their shares, which add up to 1."""
+def packet_sizes(packet_flits: Sizes) -> tuple[np.ndarray, np.ndarray]:
+    """Packet sizes and their shares, which add up to 1; raises InputError for what is no size or share."""
     table = packet_flits if isinstance(packet_flits, Mapping) else {packet_flits: 1.0}
     sizes, shares = list(table), np.array(list(table.values()), np.float64)
     whole = all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1 for size in sizes)
@@ -159,7 +159,7 @@ class _Draw:
         before = np.concatenate(([0.0], total))[pattern.first[:-1]]
         self.until = lists + np.minimum(total - before[lists], 1.0)
         self.until[pattern.first[1:] - 1] = np.arange(1, pattern.first.size)
-        self.sizes, shares = _sizes(packet_flits)
+        self.sizes, shares = packet_sizes(packet_flits)
         self.sizes_until = np.cumsum(shares)
         self.sizes_until[-1] = 1.0
 

@@ -87,6 +87,11 @@ class Replay:
         return cycles
 
     @property
+    def cycles(self) -> int:
+        """From the first packet's creation to the last arrival, both included."""
+        return int(self.arrivals.atime.max() - self.packets.ctime[0]) + 1
+
+    @property
     def network_latency(self) -> np.ndarray:
         """(P,) cycles from when the head left its source's queue."""
         cycles: np.ndarray = self.arrivals.atime - self.arrivals.itime

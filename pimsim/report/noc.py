@@ -135,7 +135,7 @@ def replay_summary(replayed: Replay) -> dict[str, Any]:
         "packets": int(size.size),
         "deliveries": int(replayed.targets.size),
         "flits": int(size.sum()),
-        "cycles": int(arrivals.cycles),
+        "cycles": replayed.cycles,
         "mean_latency": float(latency.mean()),
         "median_latency": float(np.median(latency)),
         "p99_latency": float(np.percentile(latency, 99)),
@@ -143,8 +143,8 @@ def replay_summary(replayed: Replay) -> dict[str, Any]:
         "mean_network_latency": float(replayed.network_latency.mean()),
         "mean_hops": float(arrivals.hops.mean()),
         "flit_hops": int((arrivals.hops * size).sum()),
-        "throughput_flits_per_cycle": received / max(arrivals.cycles, 1),
-        "throughput_flits_per_terminal_cycle": received / max(arrivals.cycles, 1) / replayed.eject_flits.size,
+        "throughput_flits_per_cycle": received / replayed.cycles,
+        "throughput_flits_per_terminal_cycle": received / replayed.cycles / replayed.eject_flits.size,
     }
 
 
@@ -155,7 +155,7 @@ def replay_tables(replayed: Replay, topology: Topology) -> Group:
     rows = [
         ("Packets", f"{facts['packets']:,}, {facts['flits']:,} flits"
                     + (f", to {facts['deliveries']:,} terminals" if several else "")),
-        ("Cycles", f"{facts['cycles']:,} until the last has arrived"),
+        ("Cycles", f"{facts['cycles']:,} from the first creation to the last arrival"),
         ("Latency", f"mean {facts['mean_latency']:,.2f}, median {facts['median_latency']:,.0f}, "
                     f"99 % {facts['p99_latency']:,.0f}, largest {facts['max_latency']:,} cycles, from creation"),
         ("In the network", f"mean {facts['mean_network_latency']:,.2f} cycles"),
@@ -171,7 +171,7 @@ def replay_tables(replayed: Replay, topology: Topology) -> Group:
 
 def _replay_hottest(replayed: Replay, topology: Topology) -> list[ChannelUse]:
     arrivals = replayed.arrivals
-    return hottest(topology, arrivals.channel_flits, arrivals.cycles, HOTTEST, inject=replayed.inject_flits,
+    return hottest(topology, arrivals.channel_flits, replayed.cycles, HOTTEST, inject=replayed.inject_flits,
                    eject=replayed.eject_flits)  # fmt: skip
 
 

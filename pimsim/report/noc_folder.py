@@ -42,10 +42,9 @@ class NocFolder:
 
     def fill_replay(self, replayed: Replay, network: BuiltNetwork) -> None:
         """The packets, the channels' use, and plots; errors as :meth:`fill_curve`."""
-        arrivals = replayed.arrivals
         texts = {
             SUMMARY: document_text(noc.replay_document(replayed, network)),
-            CHANNELS: noc.channels_csv(network.topology, {"": (arrivals.channel_flits, arrivals.cycles)}),
+            CHANNELS: noc.channels_csv(network.topology, {"": (replayed.arrivals.channel_flits, replayed.cycles)}),
         }
 
         def rest() -> None:
@@ -118,10 +117,9 @@ def _plot_curve(curve: Curve, network: BuiltNetwork, stage: Path) -> None:
 def _plot_replay(replayed: Replay, network: BuiltNetwork, stage: Path) -> None:
     from pimsim.report.plots import channels, latencies, style
 
-    arrivals = replayed.arrivals
-    title = f"{noc.replay_title(replayed)}\n{arrivals.cycles:,} cycles"
+    title = f"{noc.replay_title(replayed)}\n{replayed.cycles:,} cycles"
     with style.in_style():
         style.save(latencies.draw(replayed), stage / "latency", ("png", "svg"))
-        figure = channels.draw(network.topology, arrivals.channel_flits, arrivals.cycles, title,
+        figure = channels.draw(network.topology, replayed.arrivals.channel_flits, replayed.cycles, title,
                                inject=replayed.inject_flits, eject=replayed.eject_flits)  # fmt: skip
         style.save(figure, stage / "channels", ("png", "svg"))

@@ -26,7 +26,7 @@ from pimsim.results.record import (
     Usage,
 )
 from pimsim.results.time_split import run_end_ps, split_time
-from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck
+from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck, use_of_links
 from pimsim.version import __version__
 from pimsim.workload.dataflow import Dataflow
 
@@ -62,6 +62,7 @@ def build_result(program: Program, timing: Timing, batch: int, engine: str) -> R
         layers=layers,
         timeline=_timeline(timing),
         tiles=tiles,
+        links=use_of_links(program, timing, times.run_ps),
         notes=program.notes,
     )
 

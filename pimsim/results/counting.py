@@ -14,6 +14,7 @@ from pimsim.config.records import System
 from pimsim.mapping.program import UNITS, Program
 from pimsim.mapping.tiling import Tiling
 from pimsim.network.fabric import CHIP, EJECT, KIND_NAMES, MESH
+from pimsim.network.packets import cut
 
 UNIT_ACTIONS = {
     "sigmoid": "sigmoid_value",
@@ -98,7 +99,9 @@ def _in_network(program: Program) -> dict[str, np.ndarray]:
     of_edge = np.repeat(np.arange(trees.roots.size), np.diff(trees.first))
     layer, messages = layers_of_trees(program)[of_edge], messages_of_trees(program)[of_edge]
     passed = _links_passed(program)
-    flits = passed * (program.tree_flits[of_edge] * messages)[:, None]
+    packets, carried = _in_packets(program)
+    flits = passed * (carried[of_edge] * messages)[:, None]
+    flits[:, CHIP] = passed[:, CHIP] * program.tree_flits[of_edge] * messages  # whole messages pass between chips
     begins = np.arange(of_edge.size) < (trees.first[:-1] + trees.roots)[of_edge]
     hops = {kind: _sums(layer, flits[:, k], program) for k, kind in enumerate(KIND_NAMES)}
     bits = flits[:, MESH] * program.system.chip.noc.flit_bits
@@ -112,10 +115,19 @@ def _in_network(program: Program) -> dict[str, np.ndarray]:
         "link_byte": hops[KIND_NAMES[CHIP]] * program.system.chip.noc.flit_bits // 8,
         "channel_bit_um": _sums(layer, bits * um, program),
         "tsv_bit": _sums(layer, bits * vertical, program),
-        "packet": _sums(layer, messages * (begins & passed.any(axis=1)), program),
+        "packet": _sums(layer, messages * packets[of_edge] * (begins & passed.any(axis=1)), program),
         **{f"flit_{kind}": count for kind, count in hops.items()},
         "host_byte": np.array(host, np.int64),
     }
+
+
+def _in_packets(program: Program) -> tuple[np.ndarray, np.ndarray]:
+    """(trees,) packets of a message, and their flits: in a flit-level network each packet has a header."""
+    noc = program.system.chip.noc
+    if program.network != "flit":
+        return np.ones_like(program.tree_flits), program.tree_flits
+    packets, size, last = cut(program.tree_flits, noc.header_flits, noc.longest_packet)
+    return packets, (packets - 1) * size + last
 
 
 def _links_passed(program: Program) -> np.ndarray:

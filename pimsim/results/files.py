@@ -1,4 +1,4 @@
-"""Results on disk: ``result.json`` and ``layers.csv``.
+"""Results on disk: ``result.json``, ``layers.csv`` and ``links.csv``.
 
 Two equal runs give the same bytes; wall-clock times and dates go to ``run_info.json``.
 """
@@ -17,7 +17,7 @@ from pimsim.errors import InputError
 from pimsim.results.record import FORMAT, TIME_PARTS, Result
 from pimsim.results.staging import staged_folder, write_error
 
-RESULT, LAYERS, RUN_INFO = "result.json", "layers.csv", "run_info.json"
+RESULT, LAYERS, LINKS, RUN_INFO = "result.json", "layers.csv", "links.csv", "run_info.json"
 
 
 def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] | None = None) -> None:
@@ -29,13 +29,13 @@ def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] 
     Raises:
         InputError: the folder cannot be written, or the disk is full; then nothing is left behind.
     """
-    with staged_folder(folder, (RESULT, LAYERS, RUN_INFO)) as stage:
+    with staged_folder(folder, (RESULT, LAYERS, LINKS, RUN_INFO)) as stage:
         write_files(result, stage, folder, run_info)
 
 
 def write_files(result: Result, stage: Path, folder: object, run_info: Mapping[str, Any] | None = None) -> None:
     """The files of a result into the folder ``stage``; errors speak of ``folder``."""
-    texts = {RESULT: result_json(result), LAYERS: layers_csv(result)}
+    texts = {RESULT: result_json(result), LAYERS: layers_csv(result), LINKS: links_csv(result)}
     if run_info is not None:
         texts[RUN_INFO] = json.dumps(run_info, indent=1) + "\n"
     try:
@@ -73,6 +73,15 @@ def load_result(path: str | Path) -> Result:
         return _read(Result, data)  # type: ignore[no-any-return]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a complete result: {error}", file=file) from None
+
+
+def links_csv(result: Result) -> str:
+    """The busiest links of the network, busiest first."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["link", "busy_share"])
+    writer.writerows([link.name, link.busy_share] for link in result.links.busiest)
+    return text.getvalue()
 
 
 def layers_csv(result: Result) -> str:

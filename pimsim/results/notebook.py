@@ -51,7 +51,14 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         ("Spatial utilisation", f"{usage.cells_used_share:.1%} of the cells of these crossbars hold weights"),
         ("Temporal utilisation", f"these crossbars read {usage.crossbar_busy_share:.1%} of the run"),
         ("Bottleneck", result.bottleneck),
+        *_busiest_links(result),
     ]
+
+
+def _busiest_links(result: Result, shown: int = 3) -> list[tuple[str, str]]:
+    """The busiest links, where the network has any."""
+    links = [f"{link.name} {link.busy_share:.0%}" for link in result.links.busiest[:shown]]
+    return [("Busiest links", "; ".join(links))] if links else []
 
 
 def _latency_of(batch: int) -> str:

@@ -31,7 +31,7 @@ class Source:
     config_hash: str  #: SHA-256 of the resolved configuration
     config: dict[str, Any]  #: every key, defaults and overrides included
     batch: int
-    network: str  #: ideal or packet
+    network: str  #: ideal, packet or flit
     engine: str  #: compiled or simpy
 
 
@@ -195,6 +195,24 @@ class TileMap:
     busy_share: tuple[float, ...]  #: (tiles) share of the run in which its crossbars in use read
 
 
+@dataclass(frozen=True)
+class LinkUse:
+    """A link of the network and how busy it was."""
+
+    name: str
+    busy_share: float  #: of the run
+
+
+@dataclass(frozen=True)
+class NetworkUse:
+    """How busy the links of the network were, as shares of the run; empty where it is ideal and has none."""
+
+    busiest: tuple[LinkUse, ...]  #: busiest first
+    inject: tuple[float, ...]  #: (tiles) from each tile to its router
+    eject: tuple[float, ...]  #: (tiles) from its router to each tile
+    channels: tuple[float, ...]  #: (chips x channels) those of the first chip first
+
+
 @dataclass(frozen=True, repr=False)
 class Result:
     """Everything that is known about a run."""
@@ -211,6 +229,7 @@ class Result:
     layers: tuple[LayerResult, ...]
     timeline: Timeline
     tiles: TileMap
+    links: NetworkUse
     notes: tuple[str, ...]  #: what was simplified
 
     @property

@@ -7,16 +7,19 @@ import numpy as np
 from pimsim.config.records import System
 from pimsim.mapping.program import UNITS, Program
 from pimsim.mapping.timing import Timing
-from pimsim.network.fabric import Fabric
+from pimsim.network.fabric import EJECT, INJECT, MESH, Fabric
 from pimsim.results.counting import crossbar_reads, messages_of_trees
 from pimsim.results.notebook import shortened
-from pimsim.results.record import LayerResult, Resource, TileMap, Times, Usage
+from pimsim.results.record import LayerResult, LinkUse, NetworkUse, Resource, TileMap, Times, Usage
 from pimsim.units import ns_to_ps
 
 _NAMES = {"edram": "eDRAM", "host": "host link", "dram": "DRAM", "maxpool": "max-pool unit", "sigmoid": "sigmoid unit",
           "shift_add": "shift-and-add", "vector": "vector unit"}  # fmt: skip
 _REASONS = {"input": "inputs", "edram": "eDRAM", "bus": "the bus", "network": "the network",
             "space": "places downstream"}  # fmt: skip
+
+
+BUSIEST_LINKS = 100  #: that a result names
 
 
 def measure_usage(program: Program, batch: int, run_ps: int) -> tuple[Usage, TileMap]:
@@ -160,3 +163,19 @@ def _described(resource: Resource) -> str:
         return f"{_NAMES[resource.kind]} of {resource.place} is"
     of = " " if resource.kind == "link" else " of "
     return f"{resource.kind}{of}{resource.place} is"
+
+
+def use_of_links(program: Program, timing: Timing, run_ps: int) -> NetworkUse:
+    """How busy every link was."""
+    if program.network == "ideal" or run_ps == 0:
+        return NetworkUse((), (), (), ())
+    fabric = program.fabric
+    share = timing.ports["link"].busy_ps / run_ps
+    kinds = fabric.link_kinds()
+    order = np.argsort(-share, kind="stable")[:BUSIEST_LINKS]
+    return NetworkUse(
+        busiest=tuple(LinkUse(fabric.link_name(int(i)), float(share[i])) for i in order if share[i] > 0),
+        inject=tuple(share[kinds == INJECT].tolist()),
+        eject=tuple(share[kinds == EJECT].tolist()),
+        channels=tuple(share[kinds == MESH].tolist()),
+    )

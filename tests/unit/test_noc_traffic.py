@@ -113,7 +113,8 @@ def test_packets_do_not_depend_on_how_the_cycles_are_cut(cuts, load, sizes, uneq
     whole = bernoulli_packets(pattern, load, sizes, 3000, 7, first)
     edges = [0, *sorted(cuts), 3000]
     parts = [
-        bernoulli_packets(pattern, load, sizes, hi - lo, 7, first + lo) for lo, hi in zip(edges, edges[1:], strict=False)
+        bernoulli_packets(pattern, load, sizes, hi - lo, 7, first + lo)
+        for lo, hi in zip(edges, edges[1:], strict=False)
     ]
     for field in ("source", "target", "size", "ctime"):
         joined = np.concatenate([getattr(part, field) for part in parts])

@@ -124,7 +124,7 @@ def test_the_simpy_engine_gives_the_same_result() -> None:
     [
         ({"batch": 0}, "a batch of 0 images cannot run"),
         ({"batch": 1.5}, "a batch of 1.5 images cannot run"),
-        ({"noc": "flit"}, "there is no network 'flit'"),
+        ({"noc": "bus"}, "there is no network 'bus'"),
         ({"engine": "magic"}, "there is no engine 'magic'"),
         ({"system": load_system("isaac-ce"), "overrides": ["chips=2"]}, "overrides"),
     ],

@@ -68,7 +68,10 @@ class Kept(NamedTuple):
 def amosa(
     traffic: Traffic, ways: Ways, settings: Amosa, sites: np.ndarray | None = None, progress: Progress | None = None
 ) -> Found:
-    """A Pareto set of placements, and the one of it that the settings choose; arguments as :func:`pimsim.mapping.placement.annealing.anneal`."""
+    """A Pareto set of placements, and the one of it that the settings choose.
+
+    Arguments as those of :func:`pimsim.mapping.placement.annealing.anneal`.
+    """
     place = np.arange(traffic.tiles)
     state = begin(traffic, ways, place, place if sites is None else sites, settings.seed)
     start = objectives_of(state)
@@ -156,7 +159,7 @@ def explore(S, K, temperature, moves):  # type: ignore[no-untyped-def]
         judge(S, K.values)
         for i in range(K.objective.size):
             K.new[i] = K.values[K.objective[i]]
-        verdict, archived, mean_dom, least_dom, nearest = _compare(K)
+        verdict, archived, mean_dom, least_dom, nearest = compare(K)
         if verdict == BETTER and archived > 0:
             if _accepts(S, -least_dom):
                 _return_to(S, K.place[nearest])
@@ -175,7 +178,7 @@ def explore(S, K, temperature, moves):  # type: ignore[no-untyped-def]
 
 
 @inlined
-def _compare(K):  # type: ignore[no-untyped-def]
+def compare(K):  # type: ignore[no-untyped-def]
     """Verdict; number of archived placements that dominate the new one; mean dom over these and, if it dominates the
     new one, the present one; least dom of the archived ones, and whose it is."""
     find_ranges(K.ranges, K.value, K.size[0], K.present, K.new)

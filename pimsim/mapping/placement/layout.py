@@ -16,7 +16,7 @@ from pimsim.mapping.placement.saved import Placement, check_reuse, load_placemen
 from pimsim.mapping.placement.search import Progress
 from pimsim.mapping.placement.traffic import Traffic, traffic_of_packets
 from pimsim.mapping.placement.ways import Ways, ways_of_system
-from pimsim.mapping.program import Replicas, Slices
+from pimsim.mapping.program import Program, Replicas, Slices
 from pimsim.network.fabric import Fabric
 
 
@@ -66,6 +66,21 @@ class Layout:
             replace(self.replicas, tile=with_host[self.replicas.tile]),
             replace(self.slices, tile=with_host[self.slices.tile]),
         )
+
+
+def problem_of(program: Program) -> tuple[Traffic, Ways]:
+    """Traffic of a Program between the tiles on which it lies, and the ways of its system.
+
+    With these, ``measure(traffic, ways, arange(tiles))`` gives the objectives of the Program as it is.
+    """
+    layout = Layout(program.dataflow.name, program.system, program.fabric, program.replicas, program.slices)
+    deliveries = Deliveries(
+        entry_first=program.windows.entry_first, entry_buffer=program.entry_buffer, entry_rank=program.entry_rank,
+        window_tree=program.windows.tree, trees=program.trees, priced_trees=program.priced_trees,
+        tree_flits=program.tree_flits, message_first=program.message_first, message=program.message,
+        leaves=program.leaves, slice_tree=program.slices.tree,
+    )  # fmt: skip
+    return layout.traffic(deliveries), ways_of_system(program.fabric, program.system)
 
 
 def start_of(mapping: Mapping) -> str:

@@ -79,12 +79,7 @@ def ways_of_topology(
         link_energy: of a flit over a mm of a channel [pJ].
         router_energy: of a flit through a router [pJ].
     """
-    speeds = Speed(INJECT, 1, 1), Speed(MESH, 1, 1), Speed(EJECT, 1, 1), Speed(CHIP, 0, 1)
-    fabric = Fabric(
-        chips=1, tiles=topology.terminals, concentration=topology.terminals // topology.routers, io_router=0,
-        chip_columns=0, topology=topology, routing=routing, speeds=speeds,
-        channel_speed=np.full(topology.channels, MESH),
-    )  # fmt: skip
+    fabric = fabric_of(topology, routing)
     point, host, first, link, number = _ways(fabric)
     channel = number - fabric.first_channel
     energy = topology.length_mm[channel] * link_energy + router_energy
@@ -94,6 +89,15 @@ def ways_of_topology(
         delay_fs=(router_cycles + topology.latency[channel].astype(np.int64)) * _FS_PER_NS,
         energy_aj=np.rint(energy * _AJ_PER_PJ).astype(np.int64),
         ends_delay_fs=(router_cycles + 2) * _FS_PER_NS, ends_energy_aj=round(router_energy * _AJ_PER_PJ),
+    )  # fmt: skip
+
+
+def fabric_of(topology: Topology, routing: Routing) -> Fabric:
+    """One chip with nothing but this network: every link takes a cycle a flit."""
+    return Fabric(
+        chips=1, tiles=topology.terminals, concentration=topology.terminals // topology.routers, io_router=0,
+        chip_columns=0, topology=topology, routing=routing, channel_speed=np.full(topology.channels, MESH),
+        speeds=(Speed(INJECT, 1, 1), Speed(MESH, 1, 1), Speed(EJECT, 1, 1), Speed(CHIP, 0, 1)),
     )  # fmt: skip
 
 
