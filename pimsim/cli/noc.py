@@ -46,8 +46,8 @@ def noc() -> None:
 @click.option("--seeds", type=int, default=1, show_default=True, help="Runs of each load; from 2 on latencies have "
               "intervals.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the first run; the others count up.")
-@click.option("--packets", "run_packets", type=int, default=160_000, show_default=True, help="Of a run, at first; with "
-              "fewer it is faster and less exact.")
+@click.option("--packets", "run_packets", type=int, default=160_000, show_default=True, help="Of a run, at first; "
+              "fewer are faster and less exact.")
 @click.option("--threads", type=int, help="Runs at the same time; default: one a processor.")
 @_ENGINE
 @SET

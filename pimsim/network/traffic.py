@@ -59,15 +59,19 @@ class Pattern:
         return np.flatnonzero(self.rate)
 
     def pairs(self, packet_flits: Sizes, at_a_time: int = 1 << 20) -> Iterator[Pairs]:
-        """Every pair of a source and a target, about so many at a time, source by source."""
+        """Every pair of a source and a target, about so many at a time, target by target."""
         mean = float(np.dot(*packet_sizes(packet_flits)))
         flits = np.full(self.target.size, mean) if self.flits is None else self.flits
-        count = np.diff(self.first)[self.row[self.senders]]
-        chunk = np.cumsum(count) // at_a_time
-        for sender in np.split(self.senders, np.flatnonzero(np.diff(chunk)) + 1):
-            count = np.diff(self.first)[self.row[sender]]
-            source = np.repeat(sender, count)
-            at = np.repeat(self.first[self.row[sender]] - (np.cumsum(count) - count), count) + np.arange(source.size)
+        sender = self.senders[np.argsort(self.row[self.senders], kind="stable")]
+        users = np.searchsorted(self.row[sender], np.arange(self.first.size))  # of list l: sender[users[l]:users[l + 1]]
+        lists = np.repeat(np.arange(self.first.size - 1), np.diff(self.first))
+        order = np.argsort(self.target, kind="stable")
+        chunk = np.cumsum(np.diff(users)[lists[order]]) // at_a_time
+        for elements in np.split(order, np.flatnonzero(np.diff(chunk)) + 1):
+            count = np.diff(users)[lists[elements]]
+            at = np.repeat(elements, count)
+            place = np.repeat(users[lists[elements]] - (np.cumsum(count) - count), count) + np.arange(at.size)
+            source = sender[place]
             yield Pairs(source, self.target[at], self.rate[source] / self.rate.sum() * self.share[at], flits[at])
 
     def mean_flits(self, packet_flits: Sizes) -> np.ndarray:

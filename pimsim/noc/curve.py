@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 
 import numpy as np
 
@@ -116,13 +117,14 @@ class _Work:
     """Tells of runs done."""
 
     def __init__(self, total: int, progress: Progress | None) -> None:
-        self.total, self.finished, self.progress = total, 0, progress
+        self.total, self.finished, self.progress, self.lock = total, 0, progress, Lock()
 
     def done(self) -> None:
         """One more."""
-        self.finished += 1
-        if self.progress is not None:
-            self.progress(min(self.finished, self.total), self.total)
+        with self.lock:
+            self.finished += 1
+            if self.progress is not None:
+                self.progress(min(self.finished, self.total), self.total)
 
 
 def _saturation(

@@ -14,6 +14,10 @@ from pimsim.noc.network import BuiltNetwork
 
 PORT_MASK = (1 << CLASS_SHIFT) - 1
 
+HOPS, CHANNEL, AFTER, HEAD, SECOND, TAIL, WAY = range(7)
+"""Columns of what is known of the way from a state: routers, first channel (-1: none) and state behind it, cycles."""
+UNKNOWN, NOWHERE = -2, -1  #: instead of HOPS
+
 
 @dataclass(frozen=True)
 class Expectation:
@@ -96,10 +100,12 @@ class _Walk:
         ``flits`` of each way are added to the ``load`` (C,) of its channels.
         """
         topology = self.network.topology
-        passed, cycles = _follow(
+        begin, end = (topology.terminal_router[each].astype(np.int64) for each in (source, target))
+        order = np.lexsort((size, end))
+        passed, cycles = np.zeros(source.size, np.int64), np.zeros(source.size, np.int64)
+        _measure(
             self.network.routing.next, self.adaptive, self.output, topology.target.astype(np.int64), self.delay,
-            topology.flit_cycles.astype(np.int64), self.stages, topology.terminal_router[source].astype(np.int64),
-            topology.terminal_router[target].astype(np.int64), size, flits, load,
+            topology.flit_cycles.astype(np.int64), self.stages, order, begin, end, size, flits, load, passed, cycles,
         )  # fmt: skip
         lost = np.flatnonzero(passed < 0)
         if lost.size:
@@ -109,36 +115,83 @@ class _Walk:
 
 
 @njit(cache=True)
-def _follow(following, adaptive, output, leads_to, delays, flit_cycles, stages, source, target, size, flits, load):  # type: ignore[no-untyped-def]
-    """Cycles are those of the head, of the flit behind it, and of the tail, each as the flits before it let it go."""
-    n, longest = source.size, following.shape[0] * following.shape[1]
-    inject, head_only, body, eject = stages
-    passed, cycles = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    for i in range(n):
-        router, end, kind = source[i], target[i], 0
-        head = inject
-        second, tail = head + 1, head + max(size[i] - 1, 0)
-        while True:
-            c = -1
-            passed[i] += 1
-            if router != end:
-                port, kind = _next_hop(following, adaptive, router, end, kind)
-                c = output[router, port] if 0 <= port < output.shape[1] and kind >= 0 else -1
-                if c < 0 or passed[i] > longest:
-                    passed[i] = -1
-                    break
-            narrow = flit_cycles[c] if c >= 0 else 1
-            on_way = body + (delays[c] if c >= 0 else eject)
-            head += head_only
-            second = max(second, head + narrow)
-            tail = max(tail, second + (size[i] - 2) * narrow)
-            head, second, tail = head + on_way, second + on_way, tail + on_way
-            if c < 0:
-                break
-            load[c] += flits[i]
-            router = leads_to[c]
-        cycles[i] = tail if size[i] > 1 else head
-    return passed, cycles
+def _measure(  # type: ignore[no-untyped-def]
+    following, adaptive, output, leads_to, delays, flit_cycles, stages, order, source, target, size, flits, load,
+    passed, cycles,
+):  # fmt: skip
+    """``passed`` and ``cycles`` of each pair; ``order`` puts pairs of one target and one size after each other."""
+    states = following.shape[0] * following.shape[1]
+    ways = np.empty((states, WAY), np.int64)
+    done, stack = np.empty(states, np.int64), np.empty(states, np.int64)
+    carried = np.zeros(states)
+    lo = 0
+    while lo < order.size:
+        end, flits_each = target[order[lo]], size[order[lo]]
+        ways[:, HOPS] = UNKNOWN
+        known, hi = 0, lo
+        while hi < order.size and target[order[hi]] == end and size[order[hi]] == flits_each:
+            i = order[hi]
+            hi += 1
+            begin = source[i]
+            known = _follow(following, adaptive, output, leads_to, delays, flit_cycles, stages, begin, end, flits_each,
+                            ways, done, known, stack)  # fmt: skip
+            passed[i] = ways[begin, HOPS]
+            cycles[i] = stages[0] + ways[begin, HEAD]
+            if flits_each > 1:
+                behind = max(ways[begin, SECOND] + 1, ways[begin, TAIL] + flits_each - 1)
+                cycles[i] = max(cycles[i], stages[0] + behind)
+            carried[begin] += flits[i]
+        for k in range(known - 1, -1, -1):  # whoever is farther away first
+            state = done[k]
+            if ways[state, CHANNEL] >= 0:
+                load[ways[state, CHANNEL]] += carried[state]
+                carried[ways[state, AFTER]] += carried[state]
+            carried[state] = 0.0
+        lo = hi
+
+
+@njit(cache=True)
+def _follow(  # type: ignore[no-untyped-def]
+    following, adaptive, output, leads_to, delays, flit_cycles, stages, begin, end, size, ways, done, known, stack,
+):  # fmt: skip
+    """Fill ``ways`` of all states (class, router) on the way from ``begin`` to ``end``; ``done`` lists what is filled.
+
+    From the arrival of the head, of the flit behind it and of the tail at a router, the tail reaches its terminal
+    HEAD, SECOND and TAIL cycles later, whichever is latest: flits keep the distance that channels force on them.
+    """
+    routers = following.shape[1]
+    _, head_only, body, eject = stages
+    depth, state = 0, begin
+    while ways[state, HOPS] == UNKNOWN:
+        router, kind = state % routers, state // routers
+        ways[state, HOPS], ways[state, CHANNEL] = NOWHERE, -1  # until its end is found: a circle leads nowhere
+        stack[depth] = state
+        depth += 1
+        if router == end:
+            break
+        port, after = _next_hop(following, adaptive, router, end, kind)
+        c = output[router, port] if 0 <= port < output.shape[1] and after >= 0 else -1
+        if c < 0:
+            break
+        ways[state, CHANNEL], ways[state, AFTER] = c, after * routers + leads_to[c]
+        state = ways[state, AFTER]
+    while depth > 0:
+        depth -= 1
+        state = stack[depth]
+        c, narrow, on_way, hops, head, second, tail = ways[state, CHANNEL], 1, body + eject, 0, 0, 0, 0
+        if c >= 0:
+            narrow, on_way, after = flit_cycles[c], body + delays[c], ways[state, AFTER]
+            hops, head, second, tail = ways[after, HOPS], ways[after, HEAD], ways[after, SECOND], ways[after, TAIL]
+        if hops >= 0 and (c >= 0 or state % routers == end):
+            ways[state, HOPS] = hops + 1
+            ways[state, TAIL] = on_way + tail
+            ways[state, SECOND] = on_way + max(second, (size - 2) * narrow + tail)
+            ways[state, HEAD] = head_only + on_way + head
+            if size > 1:
+                ways[state, HEAD] = max(ways[state, HEAD], head_only + narrow + ways[state, SECOND])
+        done[known] = state
+        known += 1
+    return known
 
 
 @njit(cache=True)

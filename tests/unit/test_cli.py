@@ -53,7 +53,7 @@ def test_an_output_folder_holds_result_table_plots_and_a_timeline(
     assert f"Written to {tmp_path / 'out'}" in shown(capsys, *arguments, "--trace-from", "100", "--trace-to", "9000")
     plots = [f"{name}.{kind}" for name in ("energy", "losses", "timeline", "utilisation") for kind in ("png", "svg")]
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
-    assert names == sorted(["layers.csv", "result.json", "run_info.json", *plots])
+    assert names == sorted(["layers.csv", "links.csv", "result.json", "run_info.json", *plots])
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
 
 
@@ -98,7 +98,7 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
         (("run", "lenet5"), "Missing option '--arch'"),
         (("run", "lenet5", "--arch", "isaac-ce", "--fast"), "No such option"),
         (("go",), "No such command 'go'"),
-        ((*LENET, "--noc", "flit"), "is not one of 'packet', 'ideal'"),
+        ((*LENET, "--noc", "bus"), "is not one of 'packet', 'flit', 'ideal'"),
         ((*LENET, "--batch", "x"), "'x' is not a valid integer"),
         ((*LENET, "--batch", "0"), "a batch of 0 images cannot run"),
         ((*LENET, "--batch", "-3"), "a batch of -3 images cannot run"),

@@ -48,7 +48,7 @@ def shown(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) ->
 def test_curve_prints_points_saturation_and_channels(capsys: pytest.CaptureFixture[str], mesh: str) -> None:
     out = shown(capsys, "curve", mesh, *QUICK, "--set", "noc.router.vc_buffer=1", "--set", "noc.router.vcs=1")
     for words in ("small: mesh 3x3, dimension order xy; uniform traffic, packets of 1 flit", "unstable",
-                  "Zero-load latency", "it saturates near 0.", "Busiest channels at load 0.1", "router (1, 1)"):  # fmt: skip
+                  "Zero-load", "it saturates near 0.", "Busiest channels at load 0.1", "router (1, 1)"):  # fmt: skip
         assert words in out
 
 

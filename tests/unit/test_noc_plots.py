@@ -21,7 +21,7 @@ TOPOLOGIES = [
     {"kind": "torus", "shape": [3, 3, 3]},
     {"kind": "mesh", "shape": [2, 2, 2, 2]},
     {"kind": "small_world", "routers": 12, "neighbours": 4, "rewiring": 0.2},
-    {"kind": "graph", "edges": [{"ends": [0, 3]}, {"ends": [3, 1], "one_way": True}, {"ends": [1, 0]}, {"ends": [2, 3]}]},
+    {"kind": "graph", "edges": [{"ends": [0, 3]}, {"ends": [3, 1], "one_way": True}, {"ends": [1, 0]}]},
     {"kind": "graph", "edges": [{"ends": [0, 1]}], "places": [[0, 0, 0], [0, 0, 2]]},
 ]  # fmt: skip
 

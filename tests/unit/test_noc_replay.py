@@ -184,10 +184,8 @@ def test_the_reference_replays_the_same(data: st.DataObject, tmp_path_factory: p
     terminal = st.integers(0, built.topology.terminals - 1)
     n = data.draw(st.integers(1, 25))
     times = sorted(data.draw(st.lists(st.integers(0, 20), min_size=n, max_size=n)))
-    rows = [
-        f"{data.draw(terminal)},{';'.join(map(str, data.draw(st.lists(terminal, min_size=1, max_size=4, unique=True))))},"
-        f"{data.draw(st.integers(1, 3))},{time}" for time in times
-    ]  # fmt: skip
+    several = st.lists(terminal, min_size=1, max_size=4, unique=True).map(lambda targets: ";".join(map(str, targets)))
+    rows = [f"{data.draw(terminal)},{data.draw(several)},{data.draw(st.integers(1, 3))},{time}" for time in times]
     file = written(tmp_path_factory.mktemp("replay"), "src,dst,size,ctime\n" + "\n".join(rows))
     unicast = data.draw(st.booleans())
     one, other = (replay(built, file, unicast=unicast, engine=engine) for engine in ("compiled", "reference"))

@@ -77,7 +77,7 @@ def test_files_in_the_folder_are_replaced_and_others_stay(tmp_path: Path) -> Non
     (tmp_path / "notes.txt").write_text("mine")
     save_result(result(), tmp_path)
     assert load_result(tmp_path) == result()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.csv", "notes.txt", "result.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.csv", "links.csv", "notes.txt", "result.json"]
 
 
 def test_nothing_is_replaced_where_a_folder_is_in_the_way_of_one_file(tmp_path: Path) -> None:
