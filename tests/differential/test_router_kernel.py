@@ -19,7 +19,7 @@ from pimsim.noc.network import BuiltNetwork
 from pimsim.reference import router as reference
 
 ALLOCATORS = ("islip", "separable_input_first", "separable_output_first")
-LINKS = st.fixed_dictionaries({"latency": st.integers(0, 3), "width_bits": st.sampled_from((128, 64, 40))})
+LINKS = st.fixed_dictionaries({"latency": st.integers(1, 3), "width_bits": st.sampled_from((128, 64, 40))})
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def grids(draw: st.DrawFn) -> dict:
     """A mesh or torus of up to three dimensions and 18 routers."""
     shape = draw(st.sampled_from(((1,), (2,), (5,), (2, 2), (3, 3), (4, 3), (1, 4), (2, 2, 2), (3, 2, 3), (2, 1, 2, 2))))
     kind = draw(st.sampled_from(("mesh", "mesh", "torus")))
-    return {"kind": kind, "shape": shape, "link": draw(LINKS)}
+    return {"kind": kind, "shape": shape, "links": [draw(LINKS) for _ in shape]}
 
 
 @st.composite

@@ -111,7 +111,9 @@ def test_plots_are_written_as_png_and_svg_and_are_the_same_every_time(tmp_path: 
         folder.mkdir()
         files = save_plots(result(), folder)
     assert sorted(file.name for file in files) == [
-        f"{name}.{kind}" for name in ("energy", "losses", "network", "timeline", "utilisation") for kind in ("png", "svg")
+        f"{name}.{kind}"
+        for name in ("energy", "losses", "network", "timeline", "utilisation")
+        for kind in ("png", "svg")
     ]
     for file in files:
         assert (folders[0] / file.name).read_bytes() == file.read_bytes()
