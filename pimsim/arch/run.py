@@ -66,10 +66,9 @@ def run_compiled(
         if reason == loop.GROW:
             H = grown(H, at.id_bits + WIDTH_BITS)
         base += move_base(H, now - base, at.id_bits)
-    timing = _timing(M, T, at, program, batch, events)
     if M[at.windows_sent] < total or np.any(_states(M, at, program) != DONE):
         raise Standstill(describe_standstill(M, at, program))
-    return timing
+    return _timing(M, T, at, program, batch, events)
 
 
 def _look_after_network(M: np.ndarray, T: np.ndarray, at: Any, program: Program) -> np.ndarray:
@@ -118,6 +117,7 @@ def _timing(M: np.ndarray, T: np.ndarray, at: Layout, program: Program, batch: i
                             ("link", program.fabric.n_links))
     }  # fmt: skip
     if at.flit:
+        chip_state.require_nothing_lost(M, T, at)
         ports["link"] = _with_flits(ports["link"], *chip_state.link_counts(M, T, at, program))
     units = _port_counts(M, at.unit, tiles * len(UNITS))
     for u, name in enumerate(UNITS):

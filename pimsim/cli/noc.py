@@ -85,8 +85,8 @@ def curve(
         folder = stack.enter_context(_folder(out)) if out else None
         bar = stack.enter_context(_bar(not quiet, "measuring loads"))
         found = _without_deadlock(
-            latency_curve, built, pattern, loads=given, packet_flits=sizes, seeds=seeds, seed=seed, run_packets=run_packets,
-            threads=threads or os.cpu_count() or 1, engine=engine, progress=bar,
+            latency_curve, built, pattern, loads=given, packet_flits=sizes, seeds=seeds, seed=seed,
+            run_packets=run_packets, threads=threads or os.cpu_count() or 1, engine=engine, progress=bar,
         )  # fmt: skip
         if folder is not None:
             folder.fill_curve(found, built)

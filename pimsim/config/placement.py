@@ -40,7 +40,7 @@ class Weights(Spec):
     mean: NotNegative = 0.0  #: mean time for which links are busy with one image
     spread: NotNegative = 1.0  #: standard deviation of that time over the links
     energy: NotNegative = 1.0  #: energy of all flits of an image
-    peak: NotNegative = 1.0  #: time for which the busiest link is busy: no image follows another faster
+    peak: NotNegative = 4.0  #: time for which the busiest link is busy: no image follows another faster
 
     @model_validator(mode="after")
     def _something_counts(self) -> Weights:

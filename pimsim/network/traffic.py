@@ -63,7 +63,7 @@ class Pattern:
         mean = float(np.dot(*packet_sizes(packet_flits)))
         flits = np.full(self.target.size, mean) if self.flits is None else self.flits
         sender = self.senders[np.argsort(self.row[self.senders], kind="stable")]
-        users = np.searchsorted(self.row[sender], np.arange(self.first.size))  # of list l: sender[users[l]:users[l + 1]]
+        users = np.searchsorted(self.row[sender], np.arange(self.first.size))  # list l: sender[users[l]:users[l + 1]]
         lists = np.repeat(np.arange(self.first.size - 1), np.diff(self.first))
         order = np.argsort(self.target, kind="stable")
         chunk = np.cumsum(np.diff(users)[lists[order]]) // at_a_time

@@ -119,6 +119,7 @@ def _with_multicasts(
 ) -> tuple[Packets, Branches]:
     """Some of the packets go to several terminals; some of the trees begin on certain virtual channels."""
     multicast = random.random(packets.size.size) < 0.5
+    multicast[0] = True
     several = np.flatnonzero(multicast)
     target, size = packets.target.copy(), packets.size.copy()
     target[several] = np.arange(several.size)

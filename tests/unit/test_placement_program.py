@@ -56,7 +56,7 @@ def test_every_strategy_runs_and_does_the_same_work(programs, name):
     work = []
     for program in (programs[name], programs["snake"]):
         result = build_result(program, run_compiled(program, 2), 2, "compiled")
-        work.append([(layer.name, layer.windows, layer.macs, layer.counts.get("conversion")) for layer in result.layers])
+        work.append([(each.name, each.windows, each.macs, each.counts.get("conversion")) for each in result.layers])
         assert len(result.times.image_done_ps) == 2 and min(result.times.image_done_ps) > 0
     assert work[0] == work[1]
 

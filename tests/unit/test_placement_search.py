@@ -42,7 +42,8 @@ def problems(draw_from) -> tuple[Traffic, Ways]:
     shape = tuple(draw_from(st.lists(st.integers(1, 4), min_size=1, max_size=3)))
     ways = grid(shape, draw_from(st.integers(1, 3)), draw_from(st.booleans()))
     tile = st.integers(0, ways.tiles - 1)
-    packets = draw_from(st.lists(st.tuples(st.integers(-1, ways.tiles - 1), st.integers(1, 99), st.sets(tile, min_size=1))))
+    sender = st.integers(-1, ways.tiles - 1)
+    packets = draw_from(st.lists(st.tuples(sender, st.integers(1, 99), st.sets(tile, min_size=1))))
     source = np.array([source for source, _, _ in packets], np.int64)
     flits = np.array([flits for _, flits, _ in packets], np.int64)
     ends = [(n, target) for n, (_, _, targets) in enumerate(packets) for target in sorted(targets)]
@@ -115,7 +116,7 @@ def test_both_searches_beat_the_snake_by_a_tenth_where_many_send_to_few(shape):
     ways, traffic = grid(shape), traffic_of_matrix(hotspot(64, 4))
     start = measure(traffic, ways, np.arange(64))
     found = anneal(traffic, ways, Annealing(moves=20_000))
-    assert weighted(found.objectives, start, Objectives(1, 0, 1, 1, 1)) < 0.9
+    assert weighted(found.objectives, start, Objectives(1, 0, 1, 1, 4)) < 0.9
     front = amosa(traffic, ways, Amosa(moves=10_000, climb_moves=5_000))
     assert weighted(front.objectives, start, Objectives(1, 0, 1, 1, 0)) < 0.9
     for each in (found, front):
@@ -153,7 +154,9 @@ def test_the_same_seed_gives_the_same_placement_and_another_one_another():
     ways, traffic = grid((4, 4)), traffic_of_matrix(hotspot(16, 2))
     first, again, other = (anneal(traffic, ways, Annealing(moves=3000, seed=seed)).place for seed in (1, 1, 2))
     assert np.array_equal(first, again) and not np.array_equal(first, other)
-    first, again, other = (amosa(traffic, ways, Amosa(moves=500, climb_moves=300, seed=seed)).archive for seed in (1, 1, 2))
+    first, again, other = (
+        amosa(traffic, ways, Amosa(moves=500, climb_moves=300, seed=seed)).archive for seed in (1, 1, 2)
+    )
     assert np.array_equal(first.places, again.places) and np.array_equal(first.values, again.values)
     assert not np.array_equal(first.places, other.places)
 
@@ -171,12 +174,8 @@ def test_progress_counts_to_the_last_move():
 def test_random_numbers_are_those_of_splitmix64():
     ways, traffic = grid((2,)), traffic_of_matrix(hotspot(2, 1))
     state = begin(traffic, ways, np.arange(2), np.arange(2), seed=1234567)
-    known = (6457827717110365317, 3203168211198807973, 9817491932198370423)  # published test vector of splitmix64
-    assert [_drawn(state) for _ in known] == [number >> 1 for number in known]
-
-
-def _drawn(state) -> int:
-    return int(draw(state))
+    known = (6457827717110365317, 3203168211198807973, 9817491932198370423)  # test vector of its reference code
+    assert [int(draw(state)) for _ in known] == [number >> 1 for number in known]
 
 
 @given(st.floats(-50, 0))

@@ -1,8 +1,13 @@
-"""Placement: in which order replicas take the tiles of the system.  One strategy a file.
+"""Placement: where on the chips everything lies.  One strategy a file.
 
-The contract: ``turns(copies, fabric)`` gets the number of replicas of each layer with a matrix, ``{node: copies}``,
-and returns ``(replicas, tiles)``: every (node, replica) once, and every tile of the fabric once.  The packer
-walks both orders and goes to the next tile when the present one has no room.
+``snake`` and ``bands`` are orders.  The contract: ``turns(copies, fabric)`` gets the number of replicas of each layer
+with a matrix, ``{node: copies}``, and returns ``(replicas, tiles)``: every (node, replica) once, and every tile of the
+fabric once.  The packer walks both orders and goes to the next tile when the present one has no room.
+
+``annealing`` and ``amosa`` are searches.  The contract: ``search(traffic, ways, settings, sites, progress)`` gets what
+tiles that are packed along one of the orders send to each other, the ways between all routers, and the tiles that may
+be used; it returns a ``Found``, whose ``place`` says on which tile each of the packed tiles lies.  What lies together
+in a tile stays together.
 """
 
 from __future__ import annotations

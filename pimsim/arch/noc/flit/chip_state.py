@@ -78,6 +78,15 @@ def more_records(M: np.ndarray, T: np.ndarray, at: Any) -> np.ndarray:
     return np.concatenate([T, fresh.astype(np.int32).ravel()])
 
 
+def require_nothing_lost(M: np.ndarray, T: np.ndarray, at: Any) -> None:
+    """Every flit has arrived and every record of a packet is free again: raises RuntimeError where one is not."""
+    left = int(M[at.counts + layout.IN_FLIGHT])
+    records = (T.size - at.packet) // layout.PACKET
+    taken = records - int(M[at.clock + chip.SPARES])
+    if left or taken:
+        raise RuntimeError(f"the network has lost track of {left} flits and {taken} packets: figures would be wrong")
+
+
 def link_counts(M: np.ndarray, T: np.ndarray, at: Any, program: Program) -> tuple[np.ndarray, np.ndarray]:
     """(n_links,) flits that each link of the fabric carried, and how long they occupied it [ps]; 0 between chips."""
     fabric, net = program.fabric, Net(*M[at.net : at.net + len(Net._fields)].tolist())
