@@ -40,8 +40,8 @@ def map_network(
 ) -> Program:
     """Lay a network onto a system.
 
-    ``network`` is ``packet``, ``flit`` or ``ideal``; ``progress`` is called with the moves done, and all moves, of a search for a
-    placement.  Raises InputError where the network does not fit.
+    ``network`` is ``packet``, ``flit`` or ``ideal``; ``progress`` is called with the moves done, and all moves, of a
+    search for a placement.  Raises InputError where the network does not fit.
     """
     mapper = _Mapper(dataflow, system, network)
     mapper.place()

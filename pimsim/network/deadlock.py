@@ -125,8 +125,9 @@ def zero_load(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Packets alone in the network, from every router's terminals to every router's.
 
-    T0 = inject + (routers - 1) hops + eject + (flits - 1) x cycles a flit of the slowest channel; an adaptive packet
-    takes the lowest port of those that lead on.
+    T0 = inject + (routers - 1) hops + eject + (flits - 1) x cycles a flit of the slowest channel: exact for one flit and
+    where no channel is narrow, else a bound (flits behind a narrow channel catch up).  An adaptive packet takes the
+    lowest port of those that lead on.
 
     Returns:
         (R, R) int64 routers passed, (R, R) int64 cycles from creation to the arrival of the tail.

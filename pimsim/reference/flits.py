@@ -6,11 +6,11 @@ the gateway of a link to another chip it asks for the link, as a whole.
 
 What pins the order of things:
 
-- Cycle c is at ``cycles_to_ps(c)``, after everything else at its time.  What arrives in it is handed over at this
-  time, in the order of leaves and of edges, so behind whatever else has happened at that time.
-- A message sent at a time joins its terminal's queue in the first cycle at or after it that has not been yet.  Those
-  that join in the same cycle do so in the order of (time, kind, id): what tiles and the host send, by tree; what has
-  come over links between chips, by edge.
+- Cycle c is at ``cycles_to_ps(c)``, after everything else at its time.  When a tail will arrive is known once it has
+  been granted the way to the terminal; what happens then has its turn like everything else at that time.
+- A message sent at a time joins its terminal's queue in the first cycle at or after it.  Those that join in the same
+  cycle do so in the order of (time, kind, id): what tiles and the host send, by tree; what has come over links between
+  chips, by edge.
 - Messages of one root are handed over at each of its ends in the order in which they were sent.
 """
 
@@ -26,7 +26,6 @@ from math import ceil
 import numpy as np
 from simpy.events import ProcessGenerator
 
-from pimsim.errors import InputError
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill
 from pimsim.network.packets import Packets
@@ -69,7 +68,7 @@ class Message:
     tree: int
     packets: list[int]  #: flits of each
     receive: Receiver
-    missing: dict[int, int] = field(init=False)  #: packets that have yet to come, at each end of the root
+    missing: dict[int, int] = field(init=False)  #: packets that are not on their last link yet, at each end
 
     def __post_init__(self) -> None:
         self.missing = dict.fromkeys(self.root.ends, len(self.packets))
@@ -86,22 +85,7 @@ class FlitNetwork:
         self.packets = [cut_message(flits, noc.longest_packet, noc.header_flits) for flits in self.flits]
         self.first, self.roots = trees.first.tolist(), trees.roots.tolist()
         self.leaf = trees.target.tolist()
-        tree_of_edge = np.repeat(np.arange(len(self.flits)), np.diff(trees.first))
-        self.tree_of_edge = tree_of_edge.tolist()
-        self._refuse_long_packets(noc.router.vc_buffer)
         self.chips = [Chip(self, chip, program) for chip in range(program.chips)]
-
-    def _refuse_long_packets(self, vc_buffer: int) -> None:
-        """A packet stays in a buffer until the last branch has taken it."""
-        roots = [(root, tree) for tree, each in enumerate(self.trees.of_tree) for root in each]
-        roots += [(root, self.tree_of_edge[edge]) for edge, root in self.trees.of_chip_link.items()]
-        for root, tree in roots:
-            longest = max(self.packets[tree])
-            if root.widest_fork > 1 and longest > vc_buffer:
-                raise InputError(
-                    f"packets of {longest} flits branch, but a virtual channel holds {vc_buffer}",
-                    key="chip.noc.packet_flits", allowed=f"at most {vc_buffer}, or multicast: unicast",
-                )  # fmt: skip
 
     def send(self, tree: int, at: int, receive: Receiver) -> None:
         """A message leaves at time ``at``; ``receive`` is called at every leaf."""
@@ -119,16 +103,16 @@ class FlitNetwork:
         yield self.env.turn(Kind.DELIVER, self.leaf[edge], at)
         receive(self.leaf[edge])
 
-    def hand_over(self, message: Message, edge: int) -> None:
-        """A message is complete where the edge leaves its chip's network."""
+    def hand_over(self, message: Message, edge: int, at: int) -> None:
+        """A message will be complete at time ``at`` where the edge leaves its chip's network."""
         if self.leaf[edge] >= 0:
-            self.env.process(self._deliver(edge, self.env.now, message.receive))
+            self.env.process(self._deliver(edge, at, message.receive))
         else:
-            self.env.process(self._cross(message, edge))
+            self.env.process(self._cross(message, edge, at))
 
-    def _cross(self, message: Message, edge: int) -> ProcessGenerator:
+    def _cross(self, message: Message, edge: int, at: int) -> ProcessGenerator:
         """Process: a whole message goes over a link to the next chip."""
-        yield self.env.turn(Kind.HOP, edge, self.env.now)
+        yield self.env.turn(Kind.HOP, edge, at)
         link, flits = self.trees.link[edge], self.flits[message.tree]
         yield from serve(self.env, (self.ports.link[link], self.durations.hold(link, flits)))
         onward = self.env.now + self.durations.head(link, flits)
@@ -181,7 +165,7 @@ class Chip:
         while self.coming and self.coming[0][0] <= self.env.now:
             self._join(heappop(self.coming)[-1], cycle)
         for tail in self.routers.step(cycle):
-            self._arrive(tail)
+            self._arrive(tail, self.clock.time(cycle + self.routers.eject_cycles))
         if self.routers.quiet > self.routers.patience:
             what = describe_deadlock(self.routers, cycle)
             raise Standstill(f"standstill after {self.env.now} ps: network of chip {self.number}: {what}")
@@ -196,13 +180,13 @@ class Chip:
         for edge in message.root.ends:
             self.under_way.setdefault(edge, deque()).append(message)
 
-    def _arrive(self, tail: Flit) -> None:
-        """A packet is at an end; messages are handed over in the order in which they were sent."""
+    def _arrive(self, tail: Flit, at: int) -> None:
+        """A packet will be at an end; messages are handed over in the order in which they were sent."""
         edge = tail.route
         self.message_of[tail.packet].missing[edge] -= 1
         waiting = self.under_way[edge]
         while waiting and waiting[0].missing[edge] == 0:
-            self.system.hand_over(waiting.popleft(), edge)
+            self.system.hand_over(waiting.popleft(), edge, at)
 
     def flits_of_links(self) -> list[tuple[int, int]]:
         """(link, flits that passed it) of tiles and channels; the gateways are no links."""
@@ -214,17 +198,7 @@ class Chip:
 
 
 def cut_message(flits: int, longest: int, header: int) -> list[int]:
-    """Flits of each packet of a message, headers included.
-
-    Raises:
-        InputError: the longest packet has no room beside its header.
-    """
-    room = longest - header
-    if room <= 0:
-        raise InputError(
-            f"a packet of {longest} flits has no room beside header_flits of {header}",
-            key="chip.noc.packet_flits", allowed=f"{header + 1} and more",
-        )  # fmt: skip
-    data = flits - header
+    """Flits of each packet of a message, headers included; the mapping has seen to room beside the header."""
+    room, data = longest - header, flits - header
     packets = max(1, ceil(Fraction(data, room)))
     return [longest] * (packets - 1) + [max(1, header + data - (packets - 1) * room)]

@@ -136,6 +136,7 @@ class RouterNetwork:
         self.offered = 0  #: packets that have joined their source's queue
         self.quiet = 0  #: cycles since something was sent or granted, while packets were in the network
         self.patience = 2 * self._longest_wait()
+        self.eject_cycles = spec.switch_allocation_cycles + spec.traversal_cycles + spec.eject_latency
 
     def _join_routers(self) -> None:
         t = self.topology
@@ -186,8 +187,9 @@ class RouterNetwork:
         return number
 
     def step(self, now: int) -> list[Flit]:
-        """One cycle; the tails that reach a terminal in it."""
-        arrived = [sink.receive(now) for sink in self.sinks]
+        """One cycle; the tails that are granted the way to a terminal, where they arrive ``eject_cycles`` later."""
+        for sink in self.sinks:
+            sink.receive(now)
         for source in self.sources:
             source.receive_credit(now)
         for router in self.routers:
@@ -199,7 +201,8 @@ class RouterNetwork:
             vc.buffer for router in self.routers for port in router.vcs for vc in port
         )
         self.quiet = self.quiet + 1 if waiting and not moved else 0
-        return [flit for flit in arrived if flit is not None and flit.tail]
+        leaving = [sink.coming(now + self.eject_cycles) for sink in self.sinks]
+        return [flit for flit in leaving if flit is not None and flit.tail]
 
     def _offer(self, now: int) -> None:
         """Packets join the queues of their sources."""

@@ -75,11 +75,15 @@ class Sink:
         self.flits = 0  #: that have arrived
         self._expected: dict[int, tuple[int, int]] = {}  # virtual channel -> packet and flit that come next
 
-    def receive(self, now: int) -> Flit | None:
+    def coming(self, cycle: int) -> Flit | None:
+        """The flit that will arrive in a cycle, where it is already on its way."""
+        return next((flit for arrival, flit in self.link.flits.items if arrival == cycle), None)
+
+    def receive(self, now: int) -> None:
         """The flit that arrives in this cycle; its slot is free at once."""
         flit = self.link.flits.receive(now)
         if flit is None:
-            return None
+            return
         expected = self._expected.pop(flit.vc, (flit.packet, 0))
         assert (flit.packet, flit.index) == expected, "packets of a virtual channel do not mix"
         self.flits += 1
@@ -87,4 +91,3 @@ class Sink:
         self.arrived(flit, now)
         if not flit.tail:
             self._expected[flit.vc] = (flit.packet, flit.index + 1)
-        return flit

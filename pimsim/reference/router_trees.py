@@ -32,7 +32,6 @@ class Root:
     chip: int
     terminal: int
     ends: tuple[int, ...]  #: edges with which their packets leave the network
-    widest_fork: int  #: most branches at one router
 
 
 def with_gateways(topology: Topology, io_router: int) -> Topology:
@@ -127,10 +126,7 @@ class RouterTrees:
         self._follow(following, router, [], ends)
         number = len(self.root_edge)
         self.root_edge.append(edge)
-        return Root(number, chip, terminal, tuple(ends), self._widest(following))
-
-    def _widest(self, following: range) -> int:
-        return max([len(following), *(self._widest(self.following[edge]) for edge in following)])
+        return Root(number, chip, terminal, tuple(ends))
 
     # ---- edges
 

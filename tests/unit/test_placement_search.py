@@ -174,7 +174,7 @@ def test_progress_counts_to_the_last_move():
 def test_random_numbers_are_those_of_splitmix64():
     ways, traffic = grid((2,)), traffic_of_matrix(hotspot(2, 1))
     state = begin(traffic, ways, np.arange(2), np.arange(2), seed=1234567)
-    known = (6457827717110365317, 3203168211198807973, 9817491932198370423)  # test vector of its reference code
+    known = (6457827717110365317, 3203168211198807973, 9817491932198370423)  # for this seed, by Rosetta Code
     assert [int(draw(state)) for _ in known] == [number >> 1 for number in known]
 
 

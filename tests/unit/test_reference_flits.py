@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pimsim.config.loading import load_system
-from pimsim.errors import InputError
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill
@@ -37,11 +36,11 @@ def program_of(*rows: tuple[int, list[int], int], overrides: list[str], chips: i
     system = load_system("isaac-ce", [*LINE, f"chips={chips}", *overrides])
     net = Network()
     net.conv(net.input(1, 1, 1), 1, kernel=1)
-    base = map_network(net.finish(), system, "flit")
+    base = map_network(net.finish(), system, "packet")  # which allows routers whose packets wait for each other
     sources, targets, flits = zip(*rows, strict=True)
     first = np.cumsum([0, *map(len, targets)])
     trees = build_trees(base.fabric, np.array(sources), first, np.concatenate(targets), system.chip.noc.multicast)
-    return replace(base, trees=trees, tree_flits=np.array(flits))
+    return replace(base, network="flit", trees=trees, tree_flits=np.array(flits))
 
 
 @dataclass
@@ -176,6 +175,23 @@ def test_a_cycle_comes_after_everything_else_at_its_time():
     env.process(sender())
     env.run()
     assert got == [(cycle + ALONE + 5) * CYCLE for cycle in (5, 6)]
+
+
+def test_an_arrival_has_its_turn_among_everything_else_at_its_time():
+    program = program_of((0, [1], 1), overrides=[])
+    env = Turns(program)
+    network = FlitNetwork(env, program, Ports(env, program), Durations(program))
+    got = []
+
+    def note(kind):
+        yield env.turn(kind, 0, (ALONE + 5) * CYCLE)
+        got.append(kind)
+
+    for kind in (Kind.ARRIVED, Kind.HOP, Kind.CYCLE):
+        env.process(note(kind))
+    network.send(0, 0, lambda leaf: got.append(Kind.DELIVER))
+    env.run()
+    assert got == [Kind.HOP, Kind.DELIVER, Kind.ARRIVED, Kind.CYCLE]
 
 
 def test_messages_join_a_queue_in_the_order_of_time_then_tree():
@@ -350,21 +366,6 @@ def test_a_whole_program_takes_longer_than_over_unlimited_buffers():
         assert messages.any()
         np.testing.assert_array_equal(flits, messages)
     assert not flit.ports["link"].wait_ps[~between].any()
-
-
-# ---- what is refused
-
-
-def test_a_packet_needs_room_beside_its_header():
-    with pytest.raises(InputError, match="a packet of 2 flits has no room beside header_flits of 2"):
-        run(program_of((0, [1], 3), overrides=["chip.noc.header_flits=2", "chip.noc.router.vc_buffer=2"]), (0, 0))
-
-
-def test_a_packet_that_branches_must_fit_a_virtual_channel():
-    long = ["chip.noc.packet_flits=9", "chip.noc.router.vc_buffer=8"]
-    with pytest.raises(InputError, match="packets of 9 flits branch, but a virtual channel holds 8"):
-        run(program_of((0, [1, 2], 9), overrides=long), (0, 0))
-    assert len(run(program_of((0, [1, 2], 8), (0, [3], 9), overrides=long), (0, 0), (1, 0)).deliveries) == 3
 
 
 def test_a_deadlock_is_a_standstill_that_names_its_channels():

@@ -2,7 +2,7 @@
 
 Neighbouring layers exchange their outputs within a band; layer after layer (``snake``), all of them cross the
 same few links.  Measured on isaac-ce-16 with all chips filled, time between images in steady state: VGG-16 603 us
-against 1,077; ResNet-18 144 us against 126, no gain.  The first image alone: 796 us against 1,369, and 224 us against 300.
+against 1,077; ResNet-18 144 us against 126, no gain.  The first image alone: 796 us against 1,369, 224 us against 300.
 """
 
 from __future__ import annotations
