@@ -45,7 +45,7 @@ NEXT_CYCLE = 0  #: cycle whose event is due; -1: the network is empty
 SPARE = 1  #: first free record of a packet, or -1
 SPARES = 2  #: how many there are
 DEAD = 3  #: set when nothing can move any more
-CLOCK = 4
+LAST_CYCLE = 4  #: the last one simulated; above 1000 GHz several begin at the same time
 
 SHARED = ("counts", "busy_sources", "source", "packet", "report")
 """Fields of the network's layout that a chip's has too."""
@@ -99,7 +99,7 @@ def inject(M, T, at, H, now, x):  # type: ignore[no-untyped-def]
             join(M, T, at, T[at.root + k])
     else:
         join(M, T, at, x - at.n_trees)
-    cycle = cycle_after(at, now)
+    cycle = max(cycle_after(at, now), M[at.clock + LAST_CYCLE] + 1)
     if M[at.clock + NEXT_CYCLE] < 0 or cycle < M[at.clock + NEXT_CYCLE]:
         M[at.clock + NEXT_CYCLE] = cycle
         schedule(M, at, H, cycle_start(at, cycle), at.begin_cycle)
@@ -161,6 +161,7 @@ def run_cycle(M, T, at, H, now, x):  # type: ignore[no-untyped-def]
     cycle = M[at.clock + NEXT_CYCLE]
     if cycle < 0 or cycle_start(at, cycle) != now:
         return  # a message that came later was due earlier, so this cycle has its event elsewhere
+    M[at.clock + LAST_CYCLE] = cycle
     following = advance(M, T, at.net, cycle)
     for k in range(M[at.counts + layout.REPORTS]):
         report = at.report + 3 * k

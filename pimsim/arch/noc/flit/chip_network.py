@@ -61,7 +61,7 @@ def plan_ways(program: Program) -> Ways:
     counts = child_hi - child_lo
     parent[_ranges(child_lo, counts)] = np.repeat(np.arange(tree.size), counts)
     branches = Branches(
-        root=root, port=port, vcs=_masks(program, kinds, link, parent, child_lo),
+        root=root, port=port, vcs=_masks(program, kinds, link, parent),
         child_lo=child_lo, child_hi=child_hi,
     )  # fmt: skip
     return Ways(
@@ -127,7 +127,7 @@ def _ports(fabric: Fabric, kinds: np.ndarray, link: np.ndarray) -> np.ndarray:
     topology = fabric.topology
     port = np.full(kinds.size, -1)
     mesh, eject, between = kinds == MESH, kinds == EJECT, kinds == CHIP
-    port[mesh] = topology.source_port[(link[mesh] - fabric.first_channel) % topology.channels]
+    port[mesh] = topology.source_port[(link[mesh] - fabric.first_channel) % max(topology.channels, 1)]
     port[eject] = topology.terminal_port[(link[eject] - fabric.n_tiles) % fabric.tiles]
     port[between] = topology.ports + (link[between] - fabric.first_chip_link) % LINKS
     return port
@@ -163,43 +163,35 @@ def _copies(parent: np.ndarray, kinds: np.ndarray) -> np.ndarray:
     return copies
 
 
-def _masks(program: Program, kinds: np.ndarray, link: np.ndarray, parent: np.ndarray, child_lo: np.ndarray) -> np.ndarray:
-    """(edges,) virtual channels that a packet may take on each edge, by the classes of the routing."""
+def _masks(program: Program, kinds: np.ndarray, link: np.ndarray, parent: np.ndarray) -> np.ndarray:
+    """(edges,) virtual channels that a packet may take on each edge, by the classes of the routing.
+
+    Where ways of different classes share a channel, the lowest class holds: from there a copy may go on to any other.
+    """
     fabric = program.fabric
     routing, topology = fabric.routing, fabric.topology
     every = (1 << program.system.chip.noc.router.vcs) - 1
     masks = np.full(kinds.size, every)
     if np.all(routing.class_vcs == every):
         return masks
-    towards = _targets(fabric, kinds, link, parent)
-    channel = np.where(kinds == MESH, (link - fabric.first_channel) % topology.channels, 0)
-    classes = np.zeros(kinds.size, np.int64)
-    level = np.flatnonzero((kinds == MESH) & ((parent < 0) | (kinds[parent] != MESH)))
-    following = np.flatnonzero(kinds == MESH)
-    while level.size:
-        above = parent[level]
-        before = np.where((above >= 0) & (kinds[above] == MESH), classes[above], 0)
-        hop = routing.next[before, topology.source[channel[level]], towards[level]]
-        classes[level] = hop >> CLASS_SHIFT
-        masks[level] = routing.class_vcs[classes[level]]
-        level = following[np.isin(parent[following], level)]
+    ends = np.flatnonzero((kinds == EJECT) | (kinds == CHIP))
+    towards = np.where(kinds == EJECT, topology.terminal_router[(link - fabric.n_tiles) % fabric.tiles], fabric.io_router)
+    way = [parent[ends]]  # the channels to each end, last one first; -1 above the first
+    while np.any(way[-1] >= 0):
+        above = way[-1]
+        inside = (above >= 0) & (kinds[above] == MESH)
+        way[-1] = np.where(inside, above, -1)
+        way.append(np.where(inside, parent[above], -1))
+    classes = np.zeros(ends.size, np.int64)
+    lowest = np.full(kinds.size, routing.class_vcs.size)
+    for edge in reversed(way):
+        at = np.flatnonzero(edge >= 0)
+        channel = (link[edge[at]] - fabric.first_channel) % max(topology.channels, 1)
+        hop = routing.next[classes[at], topology.source[channel], towards[ends[at]]]
+        classes[at] = hop >> CLASS_SHIFT
+        np.minimum.at(lowest, edge[at], classes[at])
+    masks[lowest < routing.class_vcs.size] = routing.class_vcs[lowest[lowest < routing.class_vcs.size]]
     return masks
-
-
-def _targets(fabric: Fabric, kinds: np.ndarray, link: np.ndarray, parent: np.ndarray) -> np.ndarray:
-    """(edges,) router of a chip to which each channel leads: that of one of the ends below it."""
-    towards = np.full(kinds.size, -1)
-    eject, between = kinds == EJECT, kinds == CHIP
-    towards[eject] = fabric.topology.terminal_router[(link[eject] - fabric.n_tiles) % fabric.tiles]
-    towards[between] = fabric.io_router
-    at = np.flatnonzero(eject | between)
-    while at.size:
-        above = parent[at]
-        climb = (above >= 0) & (kinds[above] == MESH)
-        at, above = at[climb], above[climb]
-        towards[above] = towards[at]
-        at = np.unique(above)
-    return towards
 
 
 def _ranges(first: np.ndarray, counts: np.ndarray) -> np.ndarray:

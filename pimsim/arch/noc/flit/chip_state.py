@@ -40,7 +40,7 @@ def add_chip(
     most = int((np.diff(ways.first_root) * ways.packets).max(initial=1))  # that join with one event
     reserve = most + int(ways.packets.max(initial=1)) + 2 * terminals
     records = max(RECORDS, 4 * reserve)
-    clock = np.array([-1, 0, records, 0], np.int64)
+    clock = np.array([-1, 0, records, 0, -1], np.int64)
     net_at = arena.add("net", len(Net._fields))
     own = {
         "margin": fields["margin"] + 4 * terminals + 4096,
