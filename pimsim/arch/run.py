@@ -14,8 +14,8 @@ import pimsim.arch.tile  # noqa: F401  (the imports register the handlers)
 from pimsim import engine
 from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, REPLICA, Layout
-from pimsim.arch.replica import DONE, PENDING
 from pimsim.arch.noc.flit import chip, chip_state
+from pimsim.arch.replica import DONE, PENDING
 from pimsim.arch.state import build_state, events_of
 from pimsim.engine.cache import use_cache
 from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT

@@ -125,7 +125,7 @@ def zero_load(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Packets alone in the network, from every router's terminals to every router's.
 
-    T0 = inject + (routers - 1) hops + eject + (flits - 1) x cycles a flit of the slowest channel: exact for one flit and
+    T0 = inject + (routers - 1) hops + eject + (flits - 1) x cycles a flit of the slowest channel: exact for one flit
     where no channel is narrow, else a bound (flits behind a narrow channel catch up).  An adaptive packet takes the
     lowest port of those that lead on.
 

@@ -51,7 +51,8 @@ def test_an_output_folder_holds_result_table_plots_and_a_timeline(
 ) -> None:
     arguments = [*LENET, "--out", str(tmp_path / "out"), "--trace", str(tmp_path / "t.json"), "--trace-tiles", "0,2-3"]
     assert f"Written to {tmp_path / 'out'}" in shown(capsys, *arguments, "--trace-from", "100", "--trace-to", "9000")
-    plots = [f"{name}.{kind}" for name in ("energy", "losses", "network", "timeline", "utilisation") for kind in ("png", "svg")]
+    names = ("energy", "losses", "network", "timeline", "utilisation")
+    plots = [f"{name}.{kind}" for name in names for kind in ("png", "svg")]
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == sorted(["layers.csv", "links.csv", "result.json", "run_info.json", *plots])
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]

@@ -175,7 +175,8 @@ def _masks(program: Program, kinds: np.ndarray, link: np.ndarray, parent: np.nda
     if np.all(routing.class_vcs == every):
         return masks
     ends = np.flatnonzero((kinds == EJECT) | (kinds == CHIP))
-    towards = np.where(kinds == EJECT, topology.terminal_router[(link - fabric.n_tiles) % fabric.tiles], fabric.io_router)
+    terminal = (link - fabric.n_tiles) % fabric.tiles
+    towards = np.where(kinds == EJECT, topology.terminal_router[terminal], fabric.io_router)
     way = [parent[ends]]  # the channels to each end, last one first; -1 above the first
     while np.any(way[-1] >= 0):
         above = way[-1]

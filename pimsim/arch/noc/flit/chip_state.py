@@ -9,8 +9,8 @@ import numpy as np
 
 from pimsim.arch.noc.flit import chip, layout
 from pimsim.arch.noc.flit.chip_network import Ways
-from pimsim.arch.noc.flit.state import add_network, add_packets
 from pimsim.arch.noc.flit.layout import Net
+from pimsim.arch.noc.flit.state import add_network, add_packets
 from pimsim.engine.arena import Arena
 from pimsim.mapping.program import Program
 from pimsim.network.fabric import CHIP, EJECT, INJECT, MESH

@@ -1,12 +1,12 @@
-"""The ring of coming cycles: who will have something to do, and when."""
+"""The ring of coming cycles: who will have something to do, and when; and who has something to do now."""
 
 from __future__ import annotations
 
 from pimsim.arch.noc.flit.layout import BUSY_ROUTERS, BUSY_SOURCES, KIND_SHIFT
-from pimsim.engine.compiling import inlined
+from pimsim.engine.compiling import internal
 
 
-@inlined
+@internal
 def post(T, n, t, kind, number):  # type: ignore[no-untyped-def]
     """Something happens in cycle ``t``, at most ``n.ring_mask`` cycles from now."""
     b = t & n.ring_mask
@@ -15,7 +15,7 @@ def post(T, n, t, kind, number):  # type: ignore[no-untyped-def]
     T[n.ring_count + b] = k + 1
 
 
-@inlined
+@internal
 def wake_router(M, n, r):  # type: ignore[no-untyped-def]
     """The router has something to allocate."""
     w = n.busy_routers + (r >> 6)
@@ -25,7 +25,7 @@ def wake_router(M, n, r):  # type: ignore[no-untyped-def]
         M[n.counts + BUSY_ROUTERS] += 1
 
 
-@inlined
+@internal
 def wake_source(M, n, s):  # type: ignore[no-untyped-def]
     """The terminal may have a flit to send."""
     w = n.busy_sources + (s >> 6)
@@ -35,7 +35,7 @@ def wake_source(M, n, s):  # type: ignore[no-untyped-def]
         M[n.counts + BUSY_SOURCES] += 1
 
 
-@inlined
+@internal
 def rest_source(M, n, s):  # type: ignore[no-untyped-def]
     """The terminal has nothing to send, or no slot to send it to."""
     M[n.busy_sources + (s >> 6)] &= ~(1 << (s & 63))

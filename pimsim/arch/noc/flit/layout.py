@@ -31,6 +31,9 @@ VCS = 2  #: WAITING: mask of the virtual channels that the head may take
 NEXT_CLASS = 3  #: class of the packet behind the output
 BRANCH = 4  #: multicast: the edge that is being served; -1: none yet
 START = 5  #: multicast: slot of the packet's head
+READY_AT = 6  #: ACTIVE: cycle from which it bids, unless it speculates; the low bits of it
+
+SOON = (1 << 30) - 1  #: the low bits of a cycle, which tell it from others that are near
 
 IDLE, ROUTING, WAITING, ACTIVE = range(4)
 
@@ -59,15 +62,15 @@ MULTICAST = 3  #: 1: TARGET is an edge
 COPIES = 4  #: terminals it has still to reach
 OWNER = 5  #: for the user of the network
 
-# A router, M[n.router + n.router_words * r + field]
-OUTPUTS = 0  #: mask of the outputs for which some virtual channel has a flit and a credit now: it bids
-READY = 1  #: mask of the outputs with both waiting heads and free virtual channels
-ADAPTIVE = 2  #: mask of the heads that choose an output in every cycle
-BATCH = 3  #: cycle in which the last batch of heads was taken for routing
-JOINING = 4  #: mask of the heads that have got a virtual channel in this cycle
-HEADS = 5  #: n.ports masks: heads that wait for a virtual channel of the output; then
-#: n.ports masks of free virtual channels, n.ports masks of virtual channels that bid for the output, and n.ports
-#: cycles from which the output may be granted
+# A router, M[n.router + n.router_words * r ...]: sets of virtual channels or ports, at set_at(n, base, set)
+OUTPUTS = 0  #: outputs for which some virtual channel has a flit and a credit now: it bids
+READY = 1  #: outputs with both waiting heads and free virtual channels
+ADAPTIVE = 2  #: heads that choose an output in every cycle
+JOINING = 3  #: heads that have got a virtual channel in this cycle
+HEADS = 4  #: + port: heads that wait for a virtual channel of the output
+# HEADS + n.ports + port: virtual channels that bid for the output; then words: n.free + port: mask of the output's free
+# virtual channels; n.hold + port: cycle from which the output may be granted; n.batch: cycle in which the last batch of
+# heads was taken for routing
 
 # Events: kind << KIND_SHIFT | number
 KIND_SHIFT = 28
@@ -91,6 +94,7 @@ MOVED = 3  #: last cycle in which a flit went through a switch
 ARRIVED = 4  #: packets, whole
 COMING = 5  #: next packet of the replay
 REPORTS = 6  #: entries in the list of arrivals
+LOST = 7  #: 1 + a virtual channel whose head found no way on; 0: none
 COUNTS = 8
 
 ISLIP, SEPARABLE_INPUT_FIRST, SEPARABLE_OUTPUT_FIRST = range(3)
@@ -109,6 +113,9 @@ class Net(NamedTuple):
     routing_cycles: int
     batches: int  #: 1: routing in batches
     va_cycles: int
+    sa_cycles: int
+    speculative: int  #: 1: heads bid for the switch before they have a virtual channel
+    joins: int  #: 1: who gets a virtual channel bids in the next cycle
     inject_cycles: int  #: terminal to the input of its router
     eject_freed: int  #: cycles from a grant until the slot at the terminal is free
     every_vc: int  #: mask of all virtual channels
@@ -124,10 +131,14 @@ class Net(NamedTuple):
     slots: int  #: (VCs, depth): a flit, or ~(cycle from which the slot is free)
     router: int
     router_words: int
+    batch: int  #: within the record of a router, as the next two
+    free: int
+    hold: int
     busy_routers: int  #: bit masks
     busy_sources: int  #: bit masks
-    scratch: int  #: masks for the virtual channels of one router, all 0 between allocations
-    offers: int  #: masks for the ports of one router
+    scratch: int  #: sets or masks, one for each virtual channel of a router; all empty between allocations
+    offers: int  #: sets, one for each port of a router
+    early: int  #: sets: outputs that heads without a virtual channel bid for; and for each output, those heads
     class_vcs: int
     adaptive: int  #: (R, R) masks, or -1
     flits: int  #: (channels + 2 N) flits that went over each: channels, injection, ejection
@@ -157,3 +168,18 @@ class Net(NamedTuple):
     matched: int  #: scratch: virtual channels that have the switch
     origin: int  #: (packets,) terminal that sends
     packet: int
+
+
+Net.set_words = 1  # type: ignore[attr-defined]
+
+
+def _wide(words: int) -> type[Net]:
+    """Parameters of networks whose sets of virtual channels or ports have so many words."""
+    return type(f"Net{words}", (Net,), {"__slots__": (), "__module__": __name__, "set_words": words})
+
+
+Net2, Net4, Net8, Net16, Net32, Net64, Net128 = (_wide(1 << i) for i in range(1, 8))
+NETS: dict[int, type[Net]] = {
+    1: Net, 2: Net2, 4: Net4, 8: Net8, 16: Net16, 32: Net32, 64: Net64, 128: Net128,
+}  # fmt: skip
+"""By words of a set: for each, the kernel is compiled when it is first needed."""

@@ -6,16 +6,32 @@ Input-queued, wormhole, credits; see :mod:`pimsim.reference.router` for the same
 
 from __future__ import annotations
 
-import numpy as np
-
 from pimsim.arch.noc.flit import layout
 from pimsim.arch.noc.flit.events import post, wake_router
 from pimsim.arch.noc.flit.source import next_free_slot, write_flit
-from pimsim.engine.bits import bit
-from pimsim.engine.compiling import inlined
+from pimsim.engine.bits import discard, insert, is_empty, load_set, words_of_set
+from pimsim.engine.compiling import internal
 
 
-@inlined
+@internal
+def set_at(n, base, which):  # type: ignore[no-untyped-def]
+    """Where a router keeps one of its sets."""
+    return base + which * words_of_set(n)
+
+
+@internal
+def is_any(M, n, base, which):  # type: ignore[no-untyped-def]
+    """Whether one of a router's sets has members."""
+    return not is_empty(load_set(M, set_at(n, base, which), n))
+
+
+@internal
+def local(n, g):  # type: ignore[no-untyped-def]
+    """The number of a virtual channel within its router."""
+    return g & ((1 << n.rs) - 1)
+
+
+@internal
 def arrive(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """A flit has come into the buffer of ``g``."""
     v = n.vc + layout.VC * g
@@ -28,7 +44,7 @@ def arrive(M, T, n, g, t):  # type: ignore[no-untyped-def]
         take_head(M, T, n, g, t)
 
 
-@inlined
+@internal
 def take_head(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """The oldest flit of ``g`` is a head; its routing begins in cycle ``t``, the present one or the next."""
     T[n.vc + layout.VC * g + layout.STATE] = layout.ROUTING
@@ -36,11 +52,11 @@ def take_head(M, T, n, g, t):  # type: ignore[no-untyped-def]
     start_routing(M, T, n, g, t)
 
 
-@inlined
+@internal
 def start_routing(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """The head asks for a virtual channel when it is routed."""
     if n.batches == 1:
-        b = n.router + n.router_words * (g >> n.rs) + layout.BATCH
+        b = n.router + n.router_words * (g >> n.rs) + n.batch
         if t >= M[b] + n.routing_cycles:
             M[b] = t
         elif t > M[b]:
@@ -49,53 +65,71 @@ def start_routing(M, T, n, g, t):  # type: ignore[no-untyped-def]
     post(T, n, t + n.routing_cycles, layout.REQUEST, g)
 
 
-@inlined
+@internal
 def request(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """A head is routed: it waits for a virtual channel of its output."""
     v = n.vc + layout.VC * g
-    h = n.head + layout.HEAD_OF_VC * g
     r = g >> n.rs
     base = n.router + n.router_words * r
     word = M[n.slots + n.depth * g + T[v + layout.READ]]
-    p = n.packet + layout.PACKET * (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)
     T[v + layout.STATE] = layout.WAITING
-    mine = np.int64(bit(g & ((1 << n.rs) - 1)))
     if (word & layout.FORKS) != 0:
-        if T[h + layout.BRANCH] < 0:
-            edge = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
-            T[h + layout.BRANCH] = T[n.edge_child_lo + edge]
-            T[h + layout.START] = T[v + layout.READ]
-        branch = T[h + layout.BRANCH]
-        wait_for(M, T, n, g, base, T[n.edge_port + branch], T[n.edge_vcs + branch], 0, mine)
+        request_branch(M, T, n, g, base, word)
     else:
-        target = T[p + layout.TARGET]
+        target = T[n.packet + layout.PACKET * (word >> layout.PACKET_SHIFT) + layout.TARGET]
         to = T[n.terminal_router + target]
         if to == r:
-            wait_for(M, T, n, g, base, T[n.terminal_port + target], n.every_vc, 0, mine)
+            wait_for(M, T, n, g, base, T[n.terminal_port + target], n.every_vc, 0)
         else:
             route = (word >> layout.ROUTE_SHIFT) & 255
             if route == 0 and n.adaptive >= 0:
-                M[base + layout.ADAPTIVE] |= mine
+                insert(M, n, set_at(n, base, layout.ADAPTIVE), local(n, g))
             else:
-                hop = T[n.next + (route * n.routers + r) * n.routers + to]
-                wait_for(M, T, n, g, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8, mine)
+                follow_table(M, T, n, g, base, route, to)
     wake_router(M, n, r)
 
 
-@inlined
-def wait_for(M, T, n, g, base, port, vcs, following, mine):  # type: ignore[no-untyped-def]
-    """The head asks for one of the virtual channels ``vcs`` of the output; there it is of class ``following``."""
-    v = n.vc + layout.VC * g
+@internal
+def request_branch(M, T, n, g, base, word):  # type: ignore[no-untyped-def]
+    """The head of a multicast waits for the output of its next branch."""
     h = n.head + layout.HEAD_OF_VC * g
-    T[v + layout.OUT_PORT] = port
+    if T[h + layout.BRANCH] < 0:
+        edge = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
+        if T[n.edge_child_lo + edge] == T[n.edge_child_hi + edge]:
+            M[n.counts + layout.LOST] = g + 1
+            return
+        T[h + layout.BRANCH] = T[n.edge_child_lo + edge]
+        T[h + layout.START] = T[n.vc + layout.VC * g + layout.READ]
+    branch = T[h + layout.BRANCH]
+    wait_for(M, T, n, g, base, T[n.edge_port + branch], T[n.edge_vcs + branch], 0)
+
+
+@internal
+def follow_table(M, T, n, g, base, route, to):  # type: ignore[no-untyped-def]
+    """The head waits for the output that the routing table names."""
+    hop = T[n.next + (route * n.routers + (g >> n.rs)) * n.routers + to]
+    if hop < 0:
+        M[n.counts + layout.LOST] = g + 1
+    else:
+        wait_for(M, T, n, g, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8)
+
+
+@internal
+def wait_for(M, T, n, g, base, port, vcs, following):  # type: ignore[no-untyped-def]
+    """The head asks for one of the virtual channels ``vcs`` of the output; there it is of class ``following``."""
+    if T[n.port + layout.PORT * ((g >> n.rs) * n.ports + port) + layout.DOWN] < 0:
+        M[n.counts + layout.LOST] = g + 1
+        return
+    h = n.head + layout.HEAD_OF_VC * g
+    T[n.vc + layout.VC * g + layout.OUT_PORT] = port
     T[h + layout.VCS] = vcs
     T[h + layout.NEXT_CLASS] = following
-    M[base + layout.HEADS + port] |= mine
-    if M[base + layout.HEADS + n.ports + port] != 0:
-        M[base + layout.READY] |= 1 << port
+    insert(M, n, set_at(n, base, layout.HEADS + port), local(n, g))
+    if M[base + n.free + port] != 0:
+        insert(M, n, set_at(n, base, layout.READY), port)
 
 
-@inlined
+@internal
 def give_channel(M, T, n, g, port, index, t):  # type: ignore[no-untyped-def]
     """The head of ``g`` gets virtual channel ``index`` of the output."""
     v = n.vc + layout.VC * g
@@ -103,20 +137,19 @@ def give_channel(M, T, n, g, port, index, t):  # type: ignore[no-untyped-def]
     base = n.router + n.router_words * r
     T[v + layout.STATE] = layout.ACTIVE
     T[v + layout.OUT] = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN] + index
-    T[v + layout.CREDIT_DUE] = 0
-    heads = base + layout.HEADS + port
-    mine = np.int64(bit(g & ((1 << n.rs) - 1)))
-    M[heads] &= ~mine
-    M[heads + n.ports] &= ~(1 << index)
-    if M[heads] == 0 or M[heads + n.ports] == 0:
-        M[base + layout.READY] &= ~(1 << port)
-    if n.va_cycles == 1:
-        M[base + layout.JOINING] |= mine
+    T[n.head + layout.HEAD_OF_VC * g + layout.READY_AT] = (t + n.va_cycles) & layout.SOON
+    discard(M, n, set_at(n, base, layout.HEADS + port), local(n, g))
+    free = M[base + n.free + port] & ~(1 << index)
+    M[base + n.free + port] = free
+    if free == 0 or not is_any(M, n, base, layout.HEADS + port):
+        discard(M, n, set_at(n, base, layout.READY), port)
+    if n.joins == 1:
+        insert(M, n, set_at(n, base, layout.JOINING), local(n, g))
     else:
         post(T, n, t + n.va_cycles, layout.JOIN, g)
 
 
-@inlined
+@internal
 def bid(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """``g`` holds a flit and a virtual channel; it bids for the switch from ``t`` on, or when it has a credit."""
     v = n.vc + layout.VC * g
@@ -130,24 +163,23 @@ def bid(M, T, n, g, t):  # type: ignore[no-untyped-def]
         r = g >> n.rs
         base = n.router + n.router_words * r
         port = T[v + layout.OUT_PORT]
-        M[base + layout.HEADS + 2 * n.ports + port] |= np.int64(bit(g & ((1 << n.rs) - 1)))
-        M[base + layout.OUTPUTS] |= 1 << port
+        insert(M, n, set_at(n, base, layout.HEADS + n.ports + port), local(n, g))
+        insert(M, n, set_at(n, base, layout.OUTPUTS), port)
         wake_router(M, n, r)
     else:
         T[v + layout.CREDIT_DUE] = 1
         post(T, n, free, layout.CREDIT, g)
 
 
-@inlined
+@internal
 def stop_bidding(M, n, g, base, port):  # type: ignore[no-untyped-def]
     """``g`` has no flit, or no credit."""
-    bids = base + layout.HEADS + 2 * n.ports + port
-    M[bids] &= ~np.int64(bit(g & ((1 << n.rs) - 1)))
-    if M[bids] == 0:
-        M[base + layout.OUTPUTS] &= ~(1 << port)
+    discard(M, n, set_at(n, base, layout.HEADS + n.ports + port), local(n, g))
+    if not is_any(M, n, base, layout.HEADS + n.ports + port):
+        discard(M, n, set_at(n, base, layout.OUTPUTS), port)
 
 
-@inlined
+@internal
 def free_slot(M, T, n, g, slot, at):  # type: ignore[no-untyped-def]
     """The slot may be written again from cycle ``at`` on; whoever waits for it is told."""
     M[n.slots + n.depth * g + slot] = ~at
@@ -160,7 +192,7 @@ def free_slot(M, T, n, g, slot, at):  # type: ignore[no-untyped-def]
             post(T, n, at, layout.REFILL, -1 - sender)
 
 
-@inlined
+@internal
 def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """``g`` has the switch: its oldest flit leaves."""
     v = n.vc + layout.VC * g
@@ -174,9 +206,8 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     branch = -1
     last_branch = True
     if (word & layout.FORKS) != 0:
-        branch = np.int64(T[n.head + layout.HEAD_OF_VC * g + layout.BRANCH])
-        edge = T[n.edge_parent + branch]
-        last_branch = branch + 1 == T[n.edge_child_hi + edge]
+        branch = T[n.head + layout.HEAD_OF_VC * g + layout.BRANCH]
+        last_branch = branch + 1 == T[n.edge_child_hi + T[n.edge_parent + branch]]
         if (word & layout.HEAD) != 0:
             word = (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | branch << layout.ROUTE_SHIFT
             if n.hops >= 0:
@@ -186,31 +217,32 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     T[v + layout.READ] = read + 1 if read + 1 < n.depth else 0
     T[v + layout.COUNT] -= 1
     if last_branch:
-        into = n.port + layout.PORT * (r * n.ports + ((g & ((1 << n.rs) - 1)) >> n.vs))
+        into = n.port + layout.PORT * (r * n.ports + (local(n, g) >> n.vs))
         free_slot(M, T, n, g, read, t + T[into + layout.FREED])
+    else:
+        M[n.counts + layout.IN_FLIGHT] += 1
     M[n.flits + T[way + layout.CHANNEL]] += 1
     if n.narrow == 1:
-        M[base + layout.HEADS + 3 * n.ports + port] = t + T[way + layout.HOLD]
-    if not last_branch:
-        M[n.counts + layout.IN_FLIGHT] += 1
+        M[base + n.hold + port] = t + T[way + layout.HOLD]
     if d < n.first_terminal:
         write_flit(M, T, n, d, word)
         post(T, n, t + T[way + layout.ARRIVAL], layout.ARRIVE, d)
     else:
         _eject(M, T, n, d, word, branch, t, way)
     if (word & layout.TAIL) != 0:
+        stop_bidding(M, n, g, base, port)
         _release(M, T, n, g, d, base, port, last_branch, t, word >> layout.PACKET_SHIFT & layout.PACKET_MASK)
-    elif T[v + layout.COUNT] > 0:
+    elif T[v + layout.COUNT] == 0:
+        stop_bidding(M, n, g, base, port)
+    else:
         # still bids, unless there is no credit for the next flit
         free = next_free_slot(M, T, n, d)
         if free < 0 or free > t + 1:
             stop_bidding(M, n, g, base, port)
             bid(M, T, n, g, t + 1)
-    else:
-        stop_bidding(M, n, g, base, port)
 
 
-@inlined
+@internal
 def _next_route(T, h, word):  # type: ignore[no-untyped-def]
     """The head's word with the class it has behind this router, and one hop more."""
     route = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
@@ -218,21 +250,19 @@ def _next_route(T, h, word):  # type: ignore[no-untyped-def]
     return (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | onward << layout.ROUTE_SHIFT
 
 
-@inlined
+@internal
 def _eject(M, T, n, d, word, branch, t, way):  # type: ignore[no-untyped-def]
     """A flit goes to its terminal, which never blocks."""
-    write = T[n.vc + layout.VC * d + layout.WRITE]
-    M[n.slots + n.depth * d + write] = ~(t + n.eject_freed)
-    T[n.vc + layout.VC * d + layout.WRITE] = write + 1 if write + 1 < n.depth else 0
+    w = T[n.vc + layout.VC * d + layout.WRITE]
+    M[n.slots + n.depth * d + w] = ~(t + n.eject_freed)
+    T[n.vc + layout.VC * d + layout.WRITE] = w + 1 if w + 1 < n.depth else 0
     M[n.counts + layout.IN_FLIGHT] -= 1
-    if (word & layout.TAIL) == 0:
-        if n.hops >= 0 and (word & layout.HEAD) != 0:
-            _note_hops(M, n, word)
-        return
     packet = word >> layout.PACKET_SHIFT & layout.PACKET_MASK
+    if n.hops >= 0 and (word & (layout.HEAD | layout.FORKS)) == layout.HEAD:  # a multicast's are counted on the way
+        M[n.hops + packet] = ((word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK) >> 8
+    if (word & layout.TAIL) == 0:
+        return
     arrival = t + T[way + layout.ARRIVAL]
-    if n.hops >= 0 and (word & layout.HEAD) != 0:
-        _note_hops(M, n, word)
     copies = T[n.packet + layout.PACKET * packet + layout.COPIES] - 1
     T[n.packet + layout.PACKET * packet + layout.COPIES] = copies
     if n.atime >= 0:
@@ -247,21 +277,13 @@ def _eject(M, T, n, d, word, branch, t, way):  # type: ignore[no-untyped-def]
         M[n.counts + layout.REPORTS] = k + 1
 
 
-@inlined
-def _note_hops(M, n, word):  # type: ignore[no-untyped-def]
-    if M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] < 0:  # of a multicast they are counted on the way
-        M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] = ((word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK) >> 8
-
-
-@inlined
+@internal
 def _release(M, T, n, g, d, base, port, last_branch, t, packet):  # type: ignore[no-untyped-def]
     """The tail has left: the virtual channel behind it is free, and the next packet or branch takes its turn."""
     v = n.vc + layout.VC * g
-    stop_bidding(M, n, g, base, port)
-    heads = base + layout.HEADS + port
-    M[heads + n.ports] |= 1 << (d & ((1 << n.vs) - 1))
-    if M[heads] != 0:
-        M[base + layout.READY] |= 1 << port
+    M[base + n.free + port] |= 1 << (d & ((1 << n.vs) - 1))
+    if is_any(M, n, base, layout.HEADS + port):
+        insert(M, n, set_at(n, base, layout.READY), port)
     if not last_branch:
         h = n.head + layout.HEAD_OF_VC * g
         T[h + layout.BRANCH] += 1

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pimsim.arch.noc.flit import layout
 from pimsim.arch.noc.flit.events import post, rest_source
-from pimsim.engine.compiling import inlined
+from pimsim.engine.compiling import internal
 
 
-@inlined
+@internal
 def enqueue(T, n, s, packet):  # type: ignore[no-untyped-def]
     """Put a packet at the end of a terminal's queue."""
     q = n.source + layout.SOURCE * s
@@ -19,14 +19,14 @@ def enqueue(T, n, s, packet):  # type: ignore[no-untyped-def]
     T[q + layout.LAST] = packet
 
 
-@inlined
+@internal
 def next_free_slot(M, T, n, g):  # type: ignore[no-untyped-def]
     """Cycle from which the sender may write the next flit into virtual channel ``g``; -1: not known yet."""
     word = M[n.slots + n.depth * g + T[n.vc + layout.VC * g + layout.WRITE]]
     return -1 if word >= 0 else ~word
 
 
-@inlined
+@internal
 def write_flit(M, T, n, g, word):  # type: ignore[no-untyped-def]
     """Put a flit into the next slot of ``g``, which is free; it counts when it has arrived."""
     w = T[n.vc + layout.VC * g + layout.WRITE]
@@ -34,32 +34,42 @@ def write_flit(M, T, n, g, word):  # type: ignore[no-untyped-def]
     T[n.vc + layout.VC * g + layout.WRITE] = w + 1 if w + 1 < n.depth else 0
 
 
-@inlined
-def _choose_entry(M, T, n, q, s, t):  # type: ignore[no-untyped-def]
-    """The virtual channel after the last used one that has a free slot, or -1; then it asks to be woken."""
+@internal
+def _choose_entry(M, T, n, q, allowed, s, t):  # type: ignore[no-untyped-def]
+    """The virtual channel after the last used one that is allowed and has a free slot; or -1, and it will be woken."""
     first = T[q + layout.ENTRY]
-    after = T[q + layout.INTO] - first + 1
-    for i in range(n.vcs):
-        g = first + (after + i) % n.vcs
-        free = next_free_slot(M, T, n, g)
+    v = T[q + layout.INTO] - first
+    soonest = -1
+    for _ in range(n.vcs):
+        v = v + 1 if v + 1 < n.vcs else 0
+        if (allowed >> v) & 1 == 0:
+            continue
+        free = next_free_slot(M, T, n, first + v)
         if 0 <= free <= t:
-            return g
-    for g in range(first, first + n.vcs):
-        _ask(M, T, n, s, g, t)
+            return first + v
+        if free >= 0 and (soonest < 0 or free < soonest):
+            soonest = free
+    if soonest >= 0:
+        post(T, n, soonest, layout.REFILL, s)
+    else:
+        for v in range(n.vcs):
+            if (allowed >> v) & 1 == 1:
+                T[n.vc + layout.VC * (first + v) + layout.SENDER] = -1 - s
     return -1
 
 
-@inlined
-def _ask(M, T, n, s, g, t):  # type: ignore[no-untyped-def]
-    """The terminal sleeps until ``g`` has a free slot."""
+@internal
+def _has_slot(M, T, n, g, s, t):  # type: ignore[no-untyped-def]
+    """Whether the terminal's next flit has a slot in ``g``; if not, it will be woken."""
     free = next_free_slot(M, T, n, g)
     if free < 0:
         T[n.vc + layout.VC * g + layout.SENDER] = -1 - s
-    else:
+    elif free > t:
         post(T, n, free, layout.REFILL, s)
+    return 0 <= free <= t
 
 
-@inlined
+@internal
 def send_flit(M, T, n, s, t):  # type: ignore[no-untyped-def]
     """The terminal's turn in cycle ``t``."""
     q = n.source + layout.SOURCE * s
@@ -74,7 +84,10 @@ def send_flit(M, T, n, s, t):  # type: ignore[no-untyped-def]
     left = T[q + layout.LEFT]
     g = T[q + layout.INTO]
     if left == 0:
-        g = _choose_entry(M, T, n, q, s, t)
+        allowed = n.every_vc
+        if T[p + layout.MULTICAST] == 1:
+            allowed = T[n.edge_vcs + T[p + layout.TARGET]]
+        g = _choose_entry(M, T, n, q, allowed, s, t)
         if g < 0:
             rest_source(M, n, s)
             return
@@ -86,9 +99,7 @@ def send_flit(M, T, n, s, t):  # type: ignore[no-untyped-def]
         if n.itime >= 0:
             M[n.itime + packet] = t
     else:
-        free = next_free_slot(M, T, n, g)
-        if free < 0 or free > t:
-            _ask(M, T, n, s, g, t)
+        if not _has_slot(M, T, n, g, s, t):
             rest_source(M, n, s)
             return
     left -= 1

@@ -19,7 +19,7 @@ _ALLOCATORS = {
     "separable_input_first": layout.SEPARABLE_INPUT_FIRST,
     "separable_output_first": layout.SEPARABLE_OUTPUT_FIRST,
 }
-MOST_CHANNELS = 64  #: virtual channels of a router that its masks hold
+WORD = 64  #: bits
 PATIENCE = 10_000  #: cycles without a move: beyond any delay, so a network that waits so long is dead
 
 
@@ -31,11 +31,6 @@ class Network:
     router: Router
     routing: Routing | None = None  #: None: every packet follows a tree
     branches: Branches | None = None
-
-
-def fits(topology: Topology, router: Router) -> bool:
-    """Whether the masks hold the router's virtual channels."""
-    return topology.ports << _bits(router.vcs) <= MOST_CHANNELS
 
 
 def add_network(
@@ -55,8 +50,10 @@ def add_network(
     add("router", _router_records(topology, fields))
     add("busy_routers", (topology.routers + 63) // 64)
     add("busy_sources", (topology.terminals + 63) // 64)
-    add("scratch", MOST_CHANNELS)
-    add("offers", topology.ports)
+    words = set_words(fields)
+    add("scratch", max(topology.ports << fields["vs"], words * router.vcs))
+    add("offers", words * topology.ports)
+    add("early", words * (1 + topology.ports))
     add("flits", topology.channels + 2 * topology.terminals)
     add("report", 3 * reports)
     table("vc", channels * layout.VC)
@@ -64,7 +61,8 @@ def add_network(
     fields["first_terminal"] = topology.routers << fields["rs"]
     table("port", _port_records(network, first, fields))
     table("source", _source_records(topology, fields))
-    room = topology.routers * topology.ports * (1 + router.vcs) + topology.terminals * (3 * router.vcs + 2)
+    room = topology.routers * topology.ports * (1 + router.vcs)
+    room += topology.terminals * (2 + router.switch_allocation_cycles + router.inject_latency)
     fields["ring_room"] = room
     table("ring", (fields["ring_mask"] + 1) * room)
     table("ring_count", fields["ring_mask"] + 1)
@@ -77,7 +75,7 @@ def add_network(
 def add_packets(tables: Arena, fields: dict[str, int], records: np.ndarray) -> Net:
     """Append the table of packets, (packets, PACKET), last of all, so that it can grow; the network's layout."""
     fields["packet"] = tables.add("noc.packet", records)
-    return Net(**fields)
+    return layout.NETS[set_words(fields)](**fields)
 
 
 def packet_records(packets: Packets, branches: Branches | None) -> np.ndarray:
@@ -118,6 +116,7 @@ def _bits(count: int) -> int:
 def _parameters(network: Network, reports: int) -> dict[str, int]:
     topology, router, routing, branches = network.topology, network.router, network.routing, network.branches
     vs = _bits(router.vcs)
+    sets = _words(topology.ports << vs) * (layout.HEADS + 2 * topology.ports)
     every = (1 << router.vcs) - 1
     classes = routing.next.shape[0] if routing is not None else 1
     masked = (routing is not None and bool(np.any(routing.class_vcs != every))) or (
@@ -141,6 +140,9 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
         "routing_cycles": router.routing_cycles,
         "batches": int(router.routing_in_batches),
         "va_cycles": router.vc_allocation_cycles,
+        "sa_cycles": router.switch_allocation_cycles,
+        "speculative": int(router.speculative),
+        "joins": int(router.speculative or router.vc_allocation_cycles == 1),
         "inject_cycles": 1 + router.inject_latency,
         "eject_freed": eject + 1 + router.eject_latency + router.credit_cycles,
         "every_vc": every,
@@ -152,9 +154,22 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
         "narrow": int(bool((topology.flit_cycles > 1).any())),
         "reporting": int(reports > 0),
         "patience": PATIENCE + max(delays),
-        "router_words": layout.HEADS + 4 * topology.ports,
+        "free": sets,
+        "hold": sets + topology.ports,
+        "batch": sets + 2 * topology.ports,
+        "router_words": sets + 2 * topology.ports + 1,
         "ring_mask": (1 << _bits(max(delays) + 2)) - 1,
     }
+
+
+def set_words(fields: dict[str, int]) -> int:
+    """Words of a set of virtual channels of a router."""
+    return _words(fields["ports"] << fields["vs"])
+
+
+def _words(members: int) -> int:
+    """Words of a set of numbers below ``members``: a power of two, so that few sorts of sets are ever compiled."""
+    return 1 << _bits(-(-members // WORD))
 
 
 def _counts() -> np.ndarray:
@@ -175,9 +190,8 @@ def _first_channels(topology: Topology, fields: dict[str, int]) -> np.ndarray:
 
 def _router_records(topology: Topology, fields: dict[str, int]) -> np.ndarray:
     records = np.zeros((topology.routers, fields["router_words"]), np.int64)
-    records[:, layout.BATCH] = -(1 << 20)
-    free = layout.HEADS + topology.ports
-    records[:, free : free + topology.ports] = fields["every_vc"]
+    records[:, fields["batch"]] = -(1 << 20)
+    records[:, fields["free"] : fields["free"] + topology.ports] = fields["every_vc"]
     return records
 
 
@@ -226,7 +240,7 @@ def _add_routes(add, table, network: Network, fields: dict[str, int]) -> None:  
         counts = branches.child_hi - branches.child_lo
         parent[_ranges(branches.child_lo, counts)] = np.repeat(np.arange(parent.size), counts)
     table("edge_port", nothing if branches is None else branches.port)
-    table("edge_vcs", nothing if branches is None else branches.vcs)
+    table("edge_vcs", nothing if branches is None else branches.vcs.astype(np.int32))  # 32 virtual channels: -1
     table("edge_child_lo", nothing if branches is None else branches.child_lo)
     table("edge_child_hi", nothing if branches is None else branches.child_hi)
     table("edge_parent", parent)

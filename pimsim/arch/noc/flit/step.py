@@ -7,17 +7,18 @@ import numpy as np
 from pimsim.arch.noc.flit import layout
 from pimsim.arch.noc.flit.allocation import allocate_channels, choose_outputs, match_switch, withdraw
 from pimsim.arch.noc.flit.events import wake_source
-from pimsim.arch.noc.flit.router import arrive, bid, request, send
+from pimsim.arch.noc.flit.router import arrive, bid, is_any, request, send, set_at
 from pimsim.arch.noc.flit.source import enqueue, send_flit
-from pimsim.engine.bits import NONE, ONE, lowest
-from pimsim.engine.compiling import compiled, inlined
+from pimsim.arch.noc.flit.speculation import match_early, note_early
+from pimsim.engine.bits import is_empty, load_set, lowest, nothing, store_set, without_lowest
+from pimsim.engine.compiling import compiled, internal
 from pimsim.engine.words import words
 
 DONE, UNTIL, DEADLOCK = range(3)
 """Why :func:`run` has returned: nothing is left; the given cycle is reached; nothing can move any more."""
 
 
-@compiled
+@internal
 def step(M, T, n, t):  # type: ignore[no-untyped-def]
     """Cycle ``t``: what was due happens, terminals send, routers allocate channels and then the switch."""
     _happen(M, T, n, t)
@@ -25,7 +26,7 @@ def step(M, T, n, t):  # type: ignore[no-untyped-def]
     _routers(M, T, n, t)
 
 
-@inlined
+@internal
 def _happen(M, T, n, t):  # type: ignore[no-untyped-def]
     b = t & n.ring_mask
     first = n.ring + b * n.ring_room
@@ -49,53 +50,76 @@ def _happen(M, T, n, t):  # type: ignore[no-untyped-def]
     T[n.ring_count + b] = 0
 
 
-@inlined
+@internal
 def _sources(M, T, n, t):  # type: ignore[no-untyped-def]
     if M[n.counts + layout.BUSY_SOURCES] == 0:
         return
     for w in range((n.terminals + 63) >> 6):
         word = np.uint64(M[n.busy_sources + w])
-        while word != NONE:
+        while not is_empty(word):
             s = w << 6 | lowest(word)
-            word &= word - ONE
+            word = without_lowest(word)
             send_flit(M, T, n, s, t)
 
 
-@inlined
+@internal
 def _routers(M, T, n, t):  # type: ignore[no-untyped-def]
     if M[n.counts + layout.BUSY_ROUTERS] == 0:
         return
     moved = 0
     for w in range((n.routers + 63) >> 6):
         word = np.uint64(M[n.busy_routers + w])
-        while word != NONE:
+        while not is_empty(word):
             i = lowest(word)
-            word &= word - ONE
+            word = without_lowest(word)
             r = w << 6 | i
-            base = n.router + n.router_words * r
-            if M[base + layout.ADAPTIVE] != 0:
-                choose_outputs(M, T, n, r, t)
-            if M[base + layout.READY] != 0:
-                allocate_channels(M, T, n, r, t)
-            if M[base + layout.ADAPTIVE] != 0:
-                withdraw(M, T, n, r)
-            matched = match_switch(M, T, n, r, t) if M[base + layout.OUTPUTS] != 0 else 0
-            for k in range(matched):
-                send(M, T, n, T[n.matched + k], t)
-            moved += matched
-            joining = np.uint64(M[base + layout.JOINING])
-            while joining != NONE:
-                bid(M, T, n, r << n.rs | lowest(joining), t + 1)
-                joining &= joining - ONE
-            M[base + layout.JOINING] = 0
-            if M[base + layout.OUTPUTS] | M[base + layout.READY] | M[base + layout.ADAPTIVE] == 0:
+            moved += _route(M, T, n, r, t)
+            if not _is_busy(M, n, n.router + n.router_words * r):
                 M[n.busy_routers + w] &= ~(1 << i)
                 M[n.counts + layout.BUSY_ROUTERS] -= 1
     if moved > 0:
         M[n.counts + layout.MOVED] = t
 
 
-@inlined
+@internal
+def _is_busy(M, n, base):  # type: ignore[no-untyped-def]
+    """Whether a router has something to allocate."""
+    sets = load_set(M, set_at(n, base, layout.OUTPUTS), n) | load_set(M, set_at(n, base, layout.READY), n)
+    return not is_empty(sets | load_set(M, set_at(n, base, layout.ADAPTIVE), n))
+
+
+@internal
+def _route(M, T, n, r, t):  # type: ignore[no-untyped-def]
+    """A router's turn; how many flits it sends."""
+    base = n.router + n.router_words * r
+    adaptive = is_any(M, n, base, layout.ADAPTIVE)
+    if adaptive:
+        choose_outputs(M, T, n, r, t)
+    if n.speculative == 1:
+        note_early(M, T, n, r, t)
+    if is_any(M, n, base, layout.READY):
+        allocate_channels(M, T, n, r, t)
+    if adaptive:
+        withdraw(M, T, n, r)
+    matched = 0
+    if n.speculative == 1:
+        matched = match_early(M, T, n, r, t)
+    elif is_any(M, n, base, layout.OUTPUTS):
+        matched = match_switch(M, T, n, r, t)
+    for k in range(matched):
+        send(M, T, n, T[n.matched + k], t)
+    joining = load_set(M, set_at(n, base, layout.JOINING), n)
+    while not is_empty(joining):
+        g = r << n.rs | lowest(joining)
+        joining = without_lowest(joining)
+        v = n.vc + layout.VC * g
+        if T[v + layout.STATE] == layout.ACTIVE and T[v + layout.COUNT] > 0:  # else it has speculated, and sent all
+            bid(M, T, n, g, t + 1)
+    store_set(M, set_at(n, base, layout.JOINING), n, nothing(n))
+    return matched
+
+
+@internal
 def next_cycle(M, T, n, t):  # type: ignore[no-untyped-def]
     """The next cycle, ``t`` or later, in which something happens; -1: nothing will, unless a packet joins."""
     if M[n.counts + layout.BUSY_ROUTERS] > 0 or M[n.counts + layout.BUSY_SOURCES] > 0:
@@ -109,11 +133,7 @@ def next_cycle(M, T, n, t):  # type: ignore[no-untyped-def]
 @compiled
 def run(M, T, n, t, until):  # type: ignore[no-untyped-def]
     """Simulate from cycle ``t`` on, packets of the replay joining their queues; (reason, next cycle)."""
-    return _run(words(M), words(T), n, t, until)
-
-
-@inlined
-def _run(M, T, n, t, until):  # type: ignore[no-untyped-def]
+    M, T = words(M), words(T)
     while t < until:
         coming = M[n.counts + layout.COMING]
         following = next_cycle(M, T, n, t)
@@ -124,7 +144,9 @@ def _run(M, T, n, t, until):  # type: ignore[no-untyped-def]
         if following >= until:
             return UNTIL, until
         t = following
-        if t > M[n.counts + layout.MOVED] + n.patience and M[n.counts + layout.IN_FLIGHT] > 0:
+        if M[n.counts + layout.IN_FLIGHT] == 0:
+            M[n.counts + layout.MOVED] = t
+        elif t > M[n.counts + layout.MOVED] + n.patience:
             return DEADLOCK, t
         while coming < n.packets and M[n.ctime + coming] <= t:
             s = T[n.origin + coming]
