@@ -52,9 +52,9 @@ SHARED = ("counts", "busy_sources", "source", "packet", "report")
 
 read_net = reader(Net)
 
-ChipLayout = namedtuple(  # its fields are those of Layout, and some
+ChipLayout = namedtuple(  # type: ignore[misc]  # its fields are those of Layout, and some
     "ChipLayout",
-    (  # type: ignore[misc]
+    (
         *Layout._fields,
         *("begin_chip_link", "end_chip_link", "end_inject", "begin_cycle", "end_cycle"),
         "n_trees",
