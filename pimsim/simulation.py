@@ -19,7 +19,7 @@ from pimsim.workload import Dataflow, Workload, load_workload, lower
 
 __all__ = ["Progress", "Standstill", "map_workload", "simulate"]
 
-Progress = Callable[[int, int], None]  #: (windows done, windows in all)
+Progress = Callable[[int, int], None]  #: (done, in all)
 
 NETWORKS = ("packet", "flit", "ideal")
 ENGINES = ("compiled", "simpy")
@@ -36,6 +36,7 @@ def simulate(
     overrides: Sequence[str] = (),
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     progress: Progress | None = None,
+    placing: Progress | None = None,
     trace: TraceFile | None = None,
 ) -> Result:
     """Run a network on a system of chips.
@@ -54,6 +55,7 @@ def simulate(
         overrides: ``KEY=VALUE`` with dotted keys, for a system given by name or file.
         input_shapes: shape by input name, for a workload given by name or file.
         progress: called now and then with windows done and windows in all.
+        placing: called now and then with moves done and moves in all of a search for a placement.
         trace: an open :class:`pimsim.results.trace.TraceFile`.
 
     Raises:
@@ -64,7 +66,9 @@ def simulate(
     check_batch(batch)
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}", allowed=ENGINES)
-    program = map_workload(workload, system, noc=noc, overrides=overrides, input_shapes=input_shapes)
+    program = map_workload(
+        workload, system, noc=noc, overrides=overrides, input_shapes=input_shapes, placing=placing
+    )
     return build_result(program, _run(program, batch, engine, progress, trace), batch, engine)
 
 
@@ -75,11 +79,12 @@ def map_workload(
     noc: str = "packet",
     overrides: Sequence[str] = (),
     input_shapes: Mapping[str, Sequence[int]] | None = None,
+    placing: Progress | None = None,
 ) -> Program:
     """Lay a network onto a system without running it; arguments and errors as :func:`simulate`."""
     if noc not in NETWORKS:
         raise InputError(f"there is no network {noc!r}", allowed=NETWORKS)
-    return map_network(_dataflow(workload, input_shapes), _system(system, overrides), noc)
+    return map_network(_dataflow(workload, input_shapes), _system(system, overrides), noc, placing)
 
 
 def check_batch(batch: int) -> None:

@@ -142,7 +142,7 @@ def run(
 
         bar = stack.enter_context(ProgressBar(not quiet))
         result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
-                           input_shapes=shapes, progress=bar, trace=timeline)  # fmt: skip
+                           input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"), trace=timeline)  # fmt: skip
         if folder is not None:
             folder.fill(result)
     _print_result(result, as_json, quiet)

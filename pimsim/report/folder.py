@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pimsim.results.files import LAYERS, LINKS, RESULT, RUN_INFO, write_files
+from pimsim.results.files import FILES, write_files
 from pimsim.results.record import Result
 from pimsim.results.staging import staged_folder, write_error
 
@@ -53,5 +53,5 @@ def output_folder(path: str | Path) -> Iterator[OutputFolder]:
     Raises:
         InputError: the folder cannot be made or written; known when the block is entered.
     """
-    with staged_folder(path, (RESULT, LAYERS, LINKS, RUN_INFO)) as stage:
+    with staged_folder(path, FILES) as stage:
         yield OutputFolder(stage, str(path))

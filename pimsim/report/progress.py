@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from threading import Lock, Timer
 from types import TracebackType
 from typing import Any
@@ -19,7 +21,7 @@ class ProgressBar:
         self._lock = Lock()
         self._bar: Any = None
         self._task: Any = None
-        self._state = (0, 0)
+        self._state = (words, 0, 0)
         self._timer: Timer | None = None
 
     def __enter__(self) -> ProgressBar:
@@ -30,8 +32,15 @@ class ProgressBar:
         return self
 
     def __call__(self, done: int, total: int) -> None:
+        self._count(self._words, done, total)
+
+    def counting(self, words: str) -> Callable[[int, int], None]:
+        """The same bar for something else that is counted."""
+        return partial(self._count, words)
+
+    def _count(self, words: str, done: int, total: int) -> None:
         with self._lock:
-            self._state = (done, total)
+            self._state = (words, done, total)
             if self._bar is not None:
                 self._draw()
 
@@ -58,6 +67,6 @@ class ProgressBar:
             self._draw()
 
     def _draw(self) -> None:
-        done, total = self._state
+        words, done, total = self._state
         if total:
-            self._bar.update(self._task, description=self._words, completed=done, total=total)
+            self._bar.update(self._task, description=words, completed=done, total=total)

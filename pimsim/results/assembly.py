@@ -18,6 +18,7 @@ from pimsim.results.record import (
     FORMAT,
     TIME_PARTS,
     LayerResult,
+    PlacementResult,
     Programming,
     Result,
     Source,
@@ -62,9 +63,21 @@ def build_result(program: Program, timing: Timing, batch: int, engine: str) -> R
         layers=layers,
         timeline=_timeline(timing),
         tiles=tiles,
+        placement=_placement(program),
         links=use_of_links(program, timing, times.run_ps),
         notes=program.notes,
     )
+
+
+def _placement(program: Program) -> PlacementResult:
+    used = program.placement
+    place = used.place.tolist()
+    return PlacementResult(
+        strategy=used.strategy, start=used.start, fingerprint=used.fingerprint,
+        place=() if place == list(range(len(place))) else tuple(place),
+        at_start=used.at_start and used.at_start._asdict(),
+        objectives=used.objectives and used.objectives._asdict(),
+    )  # fmt: skip
 
 
 def reprice(result: Result, system: System) -> Result:

@@ -1,4 +1,4 @@
-"""Results on disk: ``result.json``, ``layers.csv`` and ``links.csv``.
+"""Results on disk: ``result.json``, ``layers.csv`` and ``links.csv``; ``placement.json`` where one was searched for.
 
 Two equal runs give the same bytes; wall-clock times and dates go to ``run_info.json``.
 """
@@ -13,11 +13,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from pimsim.errors import InputError
+from pimsim.mapping.placement.objectives import Objectives
+from pimsim.mapping.placement.saved import Placement, placement_json
 from pimsim.results.record import FORMAT, TIME_PARTS, Result
 from pimsim.results.staging import staged_folder, write_error
 
 RESULT, LAYERS, LINKS, RUN_INFO = "result.json", "layers.csv", "links.csv", "run_info.json"
+PLACEMENT = "placement.json"
+FILES = (RESULT, LAYERS, LINKS, PLACEMENT, RUN_INFO)
 
 
 def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] | None = None) -> None:
@@ -29,13 +35,15 @@ def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] 
     Raises:
         InputError: the folder cannot be written, or the disk is full; then nothing is left behind.
     """
-    with staged_folder(folder, (RESULT, LAYERS, LINKS, RUN_INFO)) as stage:
+    with staged_folder(folder, FILES) as stage:
         write_files(result, stage, folder, run_info)
 
 
 def write_files(result: Result, stage: Path, folder: object, run_info: Mapping[str, Any] | None = None) -> None:
     """The files of a result into the folder ``stage``; errors speak of ``folder``."""
     texts = {RESULT: result_json(result), LAYERS: layers_csv(result), LINKS: links_csv(result)}
+    if result.placement.objectives is not None:
+        texts[PLACEMENT] = _placement_json(result)
     if run_info is not None:
         texts[RUN_INFO] = json.dumps(run_info, indent=1) + "\n"
     try:
@@ -73,6 +81,19 @@ def load_result(path: str | Path) -> Result:
         return _read(Result, data)  # type: ignore[no-any-return]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a complete result: {error}", file=file) from None
+
+
+def _placement_json(result: Result) -> str:
+    """The placement, for another run of the same network (``mapping.placement: FILE``)."""
+    used, tiles = result.placement, len(result.tiles.crossbars_used)
+    at_start, objectives = (each and Objectives(**each) for each in (used.at_start, used.objectives))
+    return placement_json(
+        Placement(
+            strategy=used.strategy, start=used.start, place=np.array(used.place or range(tiles)),
+            workload=result.source.workload, system=result.source.system, chips=result.tiles.chips,
+            fingerprint=used.fingerprint, at_start=at_start or None, objectives=objectives or None,
+        )
+    )  # fmt: skip
 
 
 def links_csv(result: Result) -> str:

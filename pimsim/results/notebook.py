@@ -12,6 +12,14 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0,
              (1e-9, "n"), (1e-12, "p"))  # fmt: skip
 
 
+_OBJECTIVES = (
+    ("latency", "mean latency", 1e-9, "s"),
+    ("peak", "busiest link", 1e-6, "s"),
+    ("spread", "spread over links", 1e-6, "s"),
+    ("energy", "energy of links", 1e-6, "J"),
+)  #: of a placement: its name, how it is called, its unit (see pimsim.mapping.placement.objectives)
+
+
 def with_unit(value: float, unit: str, digits: int = 4) -> str:
     """``value`` with the prefix that makes it readable: with_unit(1.5e-6, "s") is '1.5 us'."""
     for size, prefix in _PREFIXES:
@@ -52,6 +60,7 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         ("Temporal utilisation", f"these crossbars read {usage.crossbar_busy_share:.1%} of the run"),
         ("Bottleneck", result.bottleneck),
         *_busiest_links(result),
+        *_placement(result),
     ]
 
 
@@ -59,6 +68,16 @@ def _busiest_links(result: Result, shown: int = 3) -> list[tuple[str, str]]:
     """The busiest links, where the network has any."""
     links = [f"{link.name} {link.busy_share:.0%}" for link in result.links.busiest[:shown]]
     return [("Busiest links", "; ".join(links))] if links else []
+
+
+def _placement(result: Result) -> list[tuple[str, str]]:
+    """What a search for a placement has gained."""
+    used = result.placement
+    if used.objectives is None or used.at_start is None:
+        return []
+    gains = [f"{words} {with_unit(before * size, unit, 3)} to {with_unit(used.objectives[name] * size, unit, 3)}"
+             for name, words, size, unit in _OBJECTIVES if (before := used.at_start[name])]  # fmt: skip
+    return [("Placement", f"{used.strategy}, from {used.start}: {'; '.join(gains)}")]
 
 
 def _latency_of(batch: int) -> str:

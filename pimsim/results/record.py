@@ -196,6 +196,18 @@ class TileMap:
 
 
 @dataclass(frozen=True)
+class PlacementResult:
+    """How tiles were placed (``mapping.placement``)."""
+
+    strategy: str  #: what found it
+    start: str  #: order of the tiles along which was packed
+    fingerprint: str  #: of what was packed
+    place: tuple[int, ...]  #: (tiles) where each tile of the packing lies; empty: as packed
+    at_start: dict[str, float] | None  #: objectives as packed (see pimsim.mapping.placement.objectives)
+    objectives: dict[str, float] | None  #: of this placement; None: nothing was searched for
+
+
+@dataclass(frozen=True)
 class LinkUse:
     """A link of the network and how busy it was."""
 
@@ -229,6 +241,7 @@ class Result:
     layers: tuple[LayerResult, ...]
     timeline: Timeline
     tiles: TileMap
+    placement: PlacementResult
     links: NetworkUse
     notes: tuple[str, ...]  #: what was simplified
 

@@ -17,7 +17,8 @@ from pimsim.mapping.placement.objectives import measure
 from pimsim.mapping.placement.saved import load_placement, save_placement
 from pimsim.mapping.program import Program
 from pimsim.network.fabric import EJECT, INJECT
-from pimsim.results import build_result
+from pimsim.results import build_result, load_result, save_result
+from pimsim.simulation import simulate
 from pimsim.workload import load_workload, lower
 
 ANNEALING = ("mapping.placement=annealing", "mapping.annealing.moves=2000")
@@ -98,6 +99,27 @@ def test_a_saved_placement_is_used_again(programs, tmp_path: Path):
         assert again.placement.objectives == program.placement.objectives
         assert np.array_equal(again.slices.tile, program.slices.tile)
         assert np.array_equal(again.trees.link, program.trees.link)
+
+
+def test_a_result_folder_holds_the_placement_that_was_found(programs, tmp_path: Path):
+    program, told = programs["annealing"], []
+    result = simulate("lenet5", "isaac-ce", overrides=(*TWO_CHIPS, *ANNEALING), placing=lambda *n: told.append(n))
+    assert told[-1] == (2000, 2000)
+    save_result(result, tmp_path)
+    assert load_result(tmp_path) == result
+    assert result.placement.place == tuple(program.placement.place.tolist())
+    assert "Placement:" in repr(result) and "annealing, from snake: mean latency" in repr(result)
+    kept = load_placement(tmp_path / "placement.json")
+    assert kept.objectives == program.placement.objectives and kept.at_start == program.placement.at_start
+    again = program_of(f"mapping.placement={tmp_path / 'placement.json'}")
+    assert np.array_equal(again.slices.tile, program.slices.tile)
+
+
+def test_where_nothing_was_searched_for_there_is_no_file(programs, tmp_path: Path):
+    result = build_result(programs["snake"], run_compiled(programs["snake"], 1), 1, "compiled")
+    save_result(result, tmp_path)
+    assert not (tmp_path / "placement.json").exists()
+    assert result.placement.place == () and "Placement" not in repr(result)
 
 
 def test_the_archive_is_saved_too(programs, tmp_path: Path):

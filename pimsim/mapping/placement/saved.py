@@ -43,7 +43,11 @@ def save_placement(program: Program, path: str | Path) -> None:
     """
     if Path(path).suffix != ".json":
         raise InputError("a placement is saved as JSON", file=path, allowed="a name that ends in .json")
-    placement = program.placement
+    Path(path).write_text(placement_json(program.placement), encoding="utf-8")
+
+
+def placement_json(placement: Placement) -> str:
+    """A placement as :func:`load_placement` reads it."""
     data: dict[str, Any] = {
         "format": FORMAT, "workload": placement.workload, "system": placement.system, "chips": placement.chips,
         "strategy": placement.strategy, "start": placement.start, "fingerprint": placement.fingerprint,
@@ -55,7 +59,7 @@ def save_placement(program: Program, path: str | Path) -> None:
         archive = placement.archive
         data["archive"] = {"names": list(archive.names), "values": archive.values.tolist(),
                            "places": archive.places.tolist(), "chosen": archive.chosen}  # fmt: skip
-    Path(path).write_text(json.dumps(data) + "\n", encoding="utf-8")
+    return json.dumps(data) + "\n"
 
 
 def load_placement(path: str | Path) -> Placement:

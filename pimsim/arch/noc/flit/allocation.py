@@ -210,8 +210,12 @@ def match_switch(M, T, n, r, t):  # type: ignore[no-untyped-def]
         if is_empty(outputs):
             return 0
         port = lowest(outputs)
-        into = _first_input(M, T, n, r, port, nothing(n), nothing(n))
-        T[n.matched] = _connect(M, T, n, r, into, port, nothing(n), True)
+        bids = _bids(M, n, r, port)
+        if is_empty(without_lowest(bids)):
+            T[n.matched] = _let_pass(T, n, r, lowest(bids), port)
+        else:
+            into = _first_input(M, T, n, r, port, nothing(n), nothing(n))
+            T[n.matched] = _connect(M, T, n, r, into, port, nothing(n), True)
         return 1
     return switch_by_grants(M, T, n, r, outputs, nothing(n), False)
 
@@ -263,13 +267,28 @@ def _first_input(M, T, n, r, port, taken, doubtful):  # type: ignore[no-untyped-
 
 
 @internal
+def _let_pass(T, n, r, i, port):  # type: ignore[no-untyped-def]
+    """As :func:`_connect`, for a virtual channel ``i`` that is the only one to bid, at the only output."""
+    into = i >> n.vs
+    k = i & ((1 << n.vs) - 1)
+    _advance(T, n, r, into, port)
+    T[n.port + layout.PORT * (r * n.ports + into) + layout.TURN] = k + 1 if k + 1 < n.vcs else 0
+    return r << n.rs | i
+
+
+@internal
+def _advance(T, n, r, into, port):  # type: ignore[no-untyped-def]
+    """The pointers of an input and an output move past each other."""
+    T[n.port + layout.PORT * (r * n.ports + port) + layout.PICK] = into + 1 if into + 1 < n.ports else 0
+    T[n.port + layout.PORT * (r * n.ports + into) + layout.CHOOSE] = port + 1 if port + 1 < n.ports else 0
+
+
+@internal
 def _connect(M, T, n, r, into, port, doubtful, move):  # type: ignore[no-untyped-def]
     """Input and output are connected for a cycle: which of the input's virtual channels sends; pointers move."""
     i = n.port + layout.PORT * (r * n.ports + into)
-    o = n.port + layout.PORT * (r * n.ports + port)
     if move:
-        T[o + layout.PICK] = into + 1 if into + 1 < n.ports else 0
-        T[i + layout.CHOOSE] = port + 1 if port + 1 < n.ports else 0
+        _advance(T, n, r, into, port)
     bids = _certain_first(_bids(M, n, r, port) & _side(n, into), doubtful)
     k = first_from(from_on(bids, into << n.vs), T[i + layout.TURN])
     T[i + layout.TURN] = k + 1 if k + 1 < n.vcs else 0

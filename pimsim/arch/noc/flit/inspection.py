@@ -31,7 +31,7 @@ def describe_deadlock(M: np.ndarray, T: np.ndarray, n: Net, topology: Topology) 
     since = int(M[n.counts + layout.MOVED]) + 1
     vcs, heads = vc_records(T, n)
     owner = np.full(vcs.shape[0], -1)
-    active = np.flatnonzero(vcs[: n.first_terminal, layout.STATE] == layout.ACTIVE)
+    active = np.flatnonzero(vcs[: n.first_terminal, layout.STATE] >= layout.ACTIVE)
     owner[vcs[active, layout.OUT]] = active
     first = first_channels(T, n)
     for start in np.flatnonzero(vcs[:, layout.COUNT]).tolist():
@@ -52,7 +52,7 @@ def _waits_for(
     """The virtual channel that ``g`` waits for: to take its flits, or to send it some; -1: none."""
     if vcs[g, layout.COUNT] == 0:
         return int(owner[g])
-    if vcs[g, layout.STATE] == layout.ACTIVE:
+    if vcs[g, layout.STATE] >= layout.ACTIVE:
         return int(vcs[g, layout.OUT])
     if vcs[g, layout.STATE] != layout.WAITING:
         return -1

@@ -81,7 +81,7 @@ def _sets(M: np.ndarray, n: Net) -> np.ndarray:
 
 def _check_owners(M: np.ndarray, T: np.ndarray, n: Net, vcs: np.ndarray) -> None:
     """A virtual channel behind an output is free, or has one owner."""
-    active = np.flatnonzero(vcs[: n.first_terminal, layout.STATE] == layout.ACTIVE)
+    active = np.flatnonzero(vcs[: n.first_terminal, layout.STATE] >= layout.ACTIVE)
     out = vcs[active, layout.OUT]
     assert np.unique(out).size == out.size, "a virtual channel has two owners"
     first = first_channels(T, n)
@@ -108,7 +108,7 @@ def _check_requests(
     assert np.array_equal(sets[:, layout.READY, ports], asking.any(axis=2) & has_free), "outputs to allocate are lost"
     assert np.array_equal(sets[:, layout.OUTPUTS, ports], bidding.any(axis=2)), "outputs with bids are lost"
     assert not sets[:, layout.JOINING].any(), "a virtual channel has not joined the bidders"
-    active = np.flatnonzero((state == layout.ACTIVE) & (vcs[: n.first_terminal, layout.COUNT] > 0))
+    active = np.flatnonzero((state >= layout.ACTIVE) & (vcs[: n.first_terminal, layout.COUNT] > 0))
     bids = np.zeros(n.first_terminal, bool)
     r, port, i = np.nonzero(bidding)
     bids[r << n.rs | i] = True

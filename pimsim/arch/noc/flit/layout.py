@@ -18,9 +18,9 @@ are apart: with 512 routers the difference is whether the records fit the second
 COUNT = 0  #: flits in the buffer that have arrived and were not sent on
 READ = 1  #: slot of the oldest of them
 WRITE = 2  #: slot for the next flit; the sender writes it
-STATE = 3  #: IDLE, ROUTING, WAITING or ACTIVE
-OUT = 4  #: ACTIVE: the virtual channel that its packet goes to
-OUT_PORT = 5  #: WAITING, ACTIVE: the output port
+STATE = 3  #: IDLE, ROUTING, WAITING, or from ACTIVE on: it has a virtual channel to send to
+OUT = 4  #: from ACTIVE on: the virtual channel that its packet goes to
+OUT_PORT = 5  #: from WAITING on: the output port
 SENDER = 6  #: who waits for a free slot here: 1 + virtual channel, -1 - terminal, 0: nobody
 CREDIT_DUE = 7  #: 1: an event will say when a slot at OUT is free
 
@@ -31,11 +31,12 @@ VCS = 2  #: WAITING: mask of the virtual channels that the head may take
 NEXT_CLASS = 3  #: class of the packet behind the output
 BRANCH = 4  #: multicast: the edge that is being served; -1: none yet
 START = 5  #: multicast: slot of the packet's head
-READY_AT = 6  #: ACTIVE: cycle from which it bids, unless it speculates; the low bits of it
+READY_AT = 6  #: from ACTIVE on: cycle from which it bids, unless it speculates; the low bits of it
 
 SOON = (1 << 30) - 1  #: the low bits of a cycle, which tell it from others that are near
 
-IDLE, ROUTING, WAITING, ACTIVE = range(4)
+IDLE, ROUTING, WAITING, ACTIVE, KEEPING = range(5)
+"""KEEPING: as ACTIVE, but the flits stay in their slots, for the next branch of a multicast."""
 
 # Port p of router r, T[n.port + PORT * (r * n.ports + p) + field]
 DOWN = 0  #: first virtual channel behind the output

@@ -37,7 +37,7 @@ def arrive(M, T, n, g, t):  # type: ignore[no-untyped-def]
     v = n.vc + layout.VC * g
     T[v + layout.COUNT] += 1
     state = T[v + layout.STATE]
-    if state == layout.ACTIVE:
+    if state >= layout.ACTIVE:
         if T[v + layout.COUNT] == 1:
             bid(M, T, n, g, t)
     elif state == layout.IDLE:
@@ -135,9 +135,10 @@ def give_channel(M, T, n, g, port, index, t):  # type: ignore[no-untyped-def]
     v = n.vc + layout.VC * g
     r = g >> n.rs
     base = n.router + n.router_words * r
-    T[v + layout.STATE] = layout.ACTIVE
+    h = n.head + layout.HEAD_OF_VC * g
+    T[v + layout.STATE] = layout.KEEPING if _more_branches(T, n, T[h + layout.BRANCH]) else layout.ACTIVE
     T[v + layout.OUT] = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN] + index
-    T[n.head + layout.HEAD_OF_VC * g + layout.READY_AT] = (t + n.va_cycles) & layout.SOON
+    T[h + layout.READY_AT] = (t + n.va_cycles) & layout.SOON
     discard(M, n, set_at(n, base, layout.HEADS + port), local(n, g))
     free = M[base + n.free + port] & ~(1 << index)
     M[base + n.free + port] = free
@@ -147,6 +148,12 @@ def give_channel(M, T, n, g, port, index, t):  # type: ignore[no-untyped-def]
         insert(M, n, set_at(n, base, layout.JOINING), local(n, g))
     else:
         post(T, n, t + n.va_cycles, layout.JOIN, g)
+
+
+@internal
+def _more_branches(T, n, branch):  # type: ignore[no-untyped-def]
+    """Whether a multicast has another branch after this one; -1: it is none."""
+    return branch >= 0 and branch + 1 < T[n.edge_child_hi + T[n.edge_parent + branch]]
 
 
 @internal
@@ -203,19 +210,13 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
     d = T[v + layout.OUT]
     read = T[v + layout.READ]
     word = M[n.slots + n.depth * g + read]
-    branch = -1
-    last_branch = True
-    if (word & layout.FORKS) != 0:
-        branch = T[n.head + layout.HEAD_OF_VC * g + layout.BRANCH]
-        last_branch = branch + 1 == T[n.edge_child_hi + T[n.edge_parent + branch]]
-        if (word & layout.HEAD) != 0:
-            word = (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | branch << layout.ROUTE_SHIFT
-            if n.hops >= 0:
-                M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] += 1
-    elif (word & layout.HEAD) != 0:
-        word = _next_route(T, n.head + layout.HEAD_OF_VC * g, word)
+    h = n.head + layout.HEAD_OF_VC * g
+    if (word & layout.HEAD) != 0:
+        word = _next_route(M, T, n, h, word)
     T[v + layout.READ] = read + 1 if read + 1 < n.depth else 0
-    T[v + layout.COUNT] -= 1
+    left = T[v + layout.COUNT] - 1
+    T[v + layout.COUNT] = left
+    last_branch = T[v + layout.STATE] == layout.ACTIVE
     if last_branch:
         into = n.port + layout.PORT * (r * n.ports + (local(n, g) >> n.vs))
         free_slot(M, T, n, g, read, t + T[into + layout.FREED])
@@ -228,11 +229,11 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
         write_flit(M, T, n, d, word)
         post(T, n, t + T[way + layout.ARRIVAL], layout.ARRIVE, d)
     else:
-        _eject(M, T, n, d, word, branch, t, way)
+        _eject(M, T, n, d, word, h, t, way)
     if (word & layout.TAIL) != 0:
         stop_bidding(M, n, g, base, port)
         _release(M, T, n, g, d, base, port, last_branch, t, word >> layout.PACKET_SHIFT & layout.PACKET_MASK)
-    elif T[v + layout.COUNT] == 0:
+    elif left == 0:
         stop_bidding(M, n, g, base, port)
     else:
         # still bids, unless there is no credit for the next flit
@@ -243,16 +244,21 @@ def send(M, T, n, g, t):  # type: ignore[no-untyped-def]
 
 
 @internal
-def _next_route(T, h, word):  # type: ignore[no-untyped-def]
-    """The head's word with the class it has behind this router, and one hop more."""
-    route = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
-    onward = (((route >> 8) + 1) << 8) | T[h + layout.NEXT_CLASS]
+def _next_route(M, T, n, h, word):  # type: ignore[no-untyped-def]
+    """The head's word behind this router: with the class it has there and one hop more, or with its branch."""
+    if (word & layout.FORKS) != 0:
+        onward = T[h + layout.BRANCH]
+        if n.hops >= 0:
+            M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] += 1
+    else:
+        route = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
+        onward = (((route >> 8) + 1) << 8) | T[h + layout.NEXT_CLASS]
     return (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | onward << layout.ROUTE_SHIFT
 
 
 @internal
-def _eject(M, T, n, d, word, branch, t, way):  # type: ignore[no-untyped-def]
-    """A flit goes to its terminal, which never blocks."""
+def _eject(M, T, n, d, word, h, t, way):  # type: ignore[no-untyped-def]
+    """A flit goes to its terminal, which never blocks; ``h``: record of the head at the last router."""
     w = T[n.vc + layout.VC * d + layout.WRITE]
     M[n.slots + n.depth * d + w] = ~(t + n.eject_freed)
     T[n.vc + layout.VC * d + layout.WRITE] = w + 1 if w + 1 < n.depth else 0
@@ -272,7 +278,7 @@ def _eject(M, T, n, d, word, branch, t, way):  # type: ignore[no-untyped-def]
     if n.reporting == 1:
         k = M[n.counts + layout.REPORTS]
         M[n.report + 3 * k] = packet
-        M[n.report + 3 * k + 1] = branch
+        M[n.report + 3 * k + 1] = T[h + layout.BRANCH]
         M[n.report + 3 * k + 2] = arrival
         M[n.counts + layout.REPORTS] = k + 1
 

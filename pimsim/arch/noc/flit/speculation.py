@@ -123,7 +123,7 @@ def _is_used(M, T, n, g, t):  # type: ignore[no-untyped-def]
     """A speculative grant may have come too early."""
     v = n.vc + layout.VC * g
     return (
-        T[v + layout.STATE] == layout.ACTIVE
+        T[v + layout.STATE] >= layout.ACTIVE
         and _cycles_to_go(T, n, g, t) <= n.sa_cycles
         and 0 <= next_free_slot(M, T, n, T[v + layout.OUT]) <= t
     )

@@ -109,13 +109,14 @@ def _route(M, T, n, r, t):  # type: ignore[no-untyped-def]
     for k in range(matched):
         send(M, T, n, T[n.matched + k], t)
     joining = load_set(M, set_at(n, base, layout.JOINING), n)
+    if not is_empty(joining):
+        store_set(M, set_at(n, base, layout.JOINING), n, nothing(n))
     while not is_empty(joining):
         g = r << n.rs | lowest(joining)
         joining = without_lowest(joining)
         v = n.vc + layout.VC * g
-        if T[v + layout.STATE] == layout.ACTIVE and T[v + layout.COUNT] > 0:  # else it has speculated, and sent all
+        if T[v + layout.STATE] >= layout.ACTIVE and T[v + layout.COUNT] > 0:  # else it has speculated, and sent all
             bid(M, T, n, g, t + 1)
-    store_set(M, set_at(n, base, layout.JOINING), n, nothing(n))
     return matched
 
 
