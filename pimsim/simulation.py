@@ -8,7 +8,7 @@ from typing import Literal
 
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
 from pimsim.arch.run import run_compiled
-from pimsim.config import System, load_system
+from pimsim.config import System, load_system, naming_keys
 from pimsim.errors import InputError, shown
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
@@ -84,7 +84,9 @@ def map_workload(
     """Lay a network onto a system without running it; arguments and errors as :func:`simulate`."""
     if noc not in NETWORKS:
         raise InputError(f"there is no network {noc!r}", allowed=NETWORKS)
-    return map_network(_dataflow(workload, input_shapes), _system(system, overrides), noc, placing)
+    dataflow, described = _dataflow(workload, input_shapes), _system(system, overrides)
+    with naming_keys(system, overrides):
+        return map_network(dataflow, described, noc, placing)
 
 
 def check_batch(batch: int) -> None:

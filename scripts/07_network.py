@@ -42,7 +42,7 @@ def compare(*files: str | Path) -> None:
     """Two networks of 64 terminals: distances, and the load at which they saturate."""
     for file in files:
         known = check(load_network(file))
-        print(f"{known.found.topology}: mean {known.found.mean_hops:.2f} hops, diameter {known.found.diameter}, "
+        print(f"{known.found.topology}: mean {known.mean_hops:.2f} hops, diameter {known.found.diameter}, "
               f"{'free of deadlock' if known.found.deadlock_free else 'it can deadlock'}")  # fmt: skip
         network = build_network(file)
         for pattern in (uniform(network.topology), hotspot(network.topology, {0: 1, 21: 1})):

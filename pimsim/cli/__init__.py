@@ -48,7 +48,8 @@ def main(arguments: list[str] | None = None) -> int:
     except OverflowError as error:
         return _fail(f"some number is too large: {error}", 2)
     except MemoryError:
-        return _fail("there is not enough memory for this run: it has too many images, chips or windows", 2)
+        return _fail("there is not enough memory for this: a run has too many images, chips, windows or packets, or "
+                     "a network too many routers, buffers or cycles of delay", 2)  # fmt: skip
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted", 130)
     except OSError as error:
@@ -142,7 +143,8 @@ def run(
 
         bar = stack.enter_context(ProgressBar(not quiet))
         result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
-                           input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"), trace=timeline)  # fmt: skip
+                           input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
+                           trace=timeline)  # fmt: skip
         if folder is not None:
             folder.fill(result)
     _print_result(result, as_json, quiet)

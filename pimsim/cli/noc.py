@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from pimsim.cli.options import JSON, SET, check_name
 from pimsim.errors import InputError, did_you_mean, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -25,6 +25,12 @@ _OUT = click.option("--out", metavar="DIR", help="Write tables, JSON and plots t
 _QUIET = click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
 _ENGINE = click.option("--engine", type=click.Choice(["compiled", "reference"]), default="compiled",
                        show_default=True, help="reference: the slow twin of the same model.")  # fmt: skip
+
+_OPTIONS = {"run_packets": "--packets", "load": "--loads"} | {
+    argument: f"--{argument.replace('_', '-')}"
+    for argument in ("traffic", "loads", "packet_flits", "targets", "sources", "seeds", "packets", "threads")
+}
+"""The options that give the library's arguments."""
 
 
 @click.group()
@@ -76,17 +82,19 @@ def curve(
         raise InputError(f"{seed} is not allowed", key="--seed", allowed="a whole number from 0")
     given = None if loads is None else [_number(text, "--loads") for text in loads.split(",")]
     sizes = _sizes(packet_flits)
+    threads = os.cpu_count() or 1 if threads is None else threads
     from pimsim.noc import build_network, latency_curve
     from pimsim.report import noc as tables
 
     built = build_network(network, overrides)
-    pattern = _pattern(traffic, built.topology, **hotspot)
     with ExitStack() as stack:
+        stack.enter_context(_naming_options())
+        pattern = _pattern(traffic, built.topology, **hotspot)
         folder = stack.enter_context(_folder(out)) if out else None
         bar = stack.enter_context(_bar(not quiet, "measuring loads"))
         found = _without_deadlock(
             latency_curve, built, pattern, loads=given, packet_flits=sizes, seeds=seeds, seed=seed,
-            run_packets=run_packets, threads=threads or os.cpu_count() or 1, engine=engine, progress=bar,
+            run_packets=run_packets, threads=threads, engine=engine, progress=bar,
         )  # fmt: skip
         if folder is not None:
             folder.fill_curve(found, built)
@@ -117,8 +125,9 @@ def replay(
 ) -> None:
     """Send given packets through CHIP|NOC.yaml (or a shipped name), at given cycles.
 
-    The file has the columns src, dst, size (flits) and ctime (cycle in which the packet joins its source's queue), in
-    any order; in a CSV, a dst such as 3;7;9 is one packet to several terminals.
+    The file has the columns src, dst, size (flits) and ctime (cycle in which the packet joins its source's queue).
+    Columns may be in any order, rows are in the order of their times.  In a CSV, a dst such as 3;7;9 is one packet to
+    several terminals.
     """
     check_name("--out", out)
     from pimsim.noc import build_network
@@ -146,13 +155,16 @@ def replay(
 @JSON
 def check(network: str, packet_flits: int, overrides: tuple[str, ...], as_json: bool) -> int:
     """Say what CHIP|NOC.yaml (or a shipped name) is, and whether it can deadlock: then the exit code is 1."""
-    if packet_flits < 1:
-        raise InputError(f"{packet_flits} is not allowed", key="--packet-flits", allowed="a whole number from 1")
-    from pimsim.config import load_network
+    from pimsim.config import load_network, naming_keys
+    from pimsim.network.traffic import packet_sizes
     from pimsim.noc import check as check_network
     from pimsim.report import noc as tables
 
-    found = check_network(load_network(network, overrides), packet_flits, name=Path(network).stem)
+    with _naming_options():
+        packet_sizes(packet_flits)
+    spec = load_network(network, overrides)
+    with naming_keys(network, overrides):
+        found = check_network(spec, packet_flits, name=Path(network).stem)
     if as_json:
         _print_json(tables.check_document(found))
     else:
@@ -186,9 +198,10 @@ def _number(text: str, key: str) -> float:
 
 
 def _whole(text: str, key: str) -> int:
-    if not text.strip().isdecimal():
-        raise InputError(f"{shown(text)} is no whole number", key=key)
-    return int(text)
+    digits = text.strip()
+    if not (digits.isascii() and digits.isdecimal() and len(digits) <= 18):
+        raise InputError(f"{shown(text)} is no whole number", key=key, allowed="up to 18 digits")
+    return int(digits)
 
 
 def _weights(text: str, key: str) -> dict[int, float]:
@@ -218,6 +231,17 @@ def _terminals(text: str) -> Sequence[int]:
             raise InputError(f"{part} holds no terminals", key="--sources")
         found.update(range(begin, end + 1))
     return sorted(found)
+
+
+@contextmanager
+def _naming_options() -> Iterator[None]:
+    """What the library says of its arguments is told of the options that give them."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None or error.key not in _OPTIONS:
+            raise
+        raise InputError(error.what, key=_OPTIONS[error.key], allowed=error.allowed) from None
 
 
 def _without_deadlock(simulate: Any, network: BuiltNetwork, *arguments: Any, **options: Any) -> Any:

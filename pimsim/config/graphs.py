@@ -71,7 +71,9 @@ def read_graph(path: str | Path) -> dict[str, Any]:
     index = {node: i for i, node in enumerate(nodes)}
     found: dict[str, Any] = {"edges": [_edge(a, b, data, index, graph.is_directed(), path)
                                        for a, b, data in graph.edges(data=True)]}  # fmt: skip
-    if numbers and sorted(n for n in numbers if n is not None) != list(range(len(nodes))):
+    numbered = sorted(n for n in numbers if n is not None) == list(range(len(nodes)))
+    joined = max(index[node] for edge in graph.edges for node in edge)
+    if not numbered or joined < len(nodes) - 1:  # edges alone do not tell of the last router, if none leads there
         found["names"] = [str(node) for node in nodes]
     if nodes and all({"x", "y"} <= graph.nodes[node].keys() for node in nodes):
         found["places"] = [[_number(graph.nodes[node].get(axis, 0), axis, path) for axis in "xyz"] for node in nodes]
@@ -155,12 +157,24 @@ def _node_link(text: str) -> nx.Graph:
     import networkx as nx
 
     data = json.loads(text)
+    edges = data.get("edges", data.get("links", [])) if isinstance(data, dict) else None
+    if edges is None or not _are_records(data.get("nodes"), "id") or not _are_records(edges, "source", "target"):
+        raise InputError("not a graph: it needs nodes: [{id: ...}, ...] and edges: [{source: ..., target: ...}, ...]",
+                         allowed=_FORMATS)  # fmt: skip
     graph = nx.DiGraph() if data.get("directed") else nx.Graph()
     for node in data["nodes"]:
         graph.add_node(node["id"], **{key: value for key, value in node.items() if key != "id"})
-    for edge in data.get("edges", data.get("links", [])):
+    for edge in edges:
         _add(graph, edge["source"], edge["target"], {k: v for k, v in edge.items() if k not in ("source", "target")})
     return graph
+
+
+def _are_records(value: Any, *names: str) -> bool:
+    """Whether it is a list of mappings that have a router's name under each of ``names``."""
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and all(isinstance(item.get(name), str | int | float) for name in names)
+        for item in value
+    )
 
 
 def _edge_list(text: str) -> nx.Graph:

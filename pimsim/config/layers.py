@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.config import keys
+from pimsim.config.records import NetworkFile
 from pimsim.errors import InputError, shown
 from pimsim.yaml_source import KeyPath, Lines, load_yaml, parse_yaml
 
@@ -179,9 +180,13 @@ def _step(word: str, kind: Any, data: Any, where: str, key: str, parent: str) ->
     if not known:
         raise InputError(f"{parent} has no keys of its own", file=where, key=key, allowed=keys.allowed(kind))
     if word not in known:
-        what = f"{parent or 'a system'} has no key {word!r}{_instead(kind, word)}"
+        what = f"{parent or _described(kind)} has no key {word!r}{_instead(kind, word)}"
         raise InputError(what, file=where, key=key, allowed=known)
     return word
+
+
+def _described(kind: Any) -> str:
+    return "a network description" if kind is NetworkFile else "a system"
 
 
 def _instead(kind: Any, word: str) -> str:

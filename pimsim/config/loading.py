@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -57,13 +58,58 @@ def load_network(source: str | Path | System | Network, overrides: Sequence[str]
             raise InputError("overrides change a network given by name or file, not one already loaded",
                              key="overrides")  # fmt: skip
         return source.chip.noc if isinstance(source, System) else source
-    layers = read_layers(_find_network(str(source), Path()), _find_network)
-    schema = NetworkFile if layers.data.get("format") == _format_of(NetworkFile) else System
-    for text in overrides:
-        apply_override(layers, text, schema)
+    layers, schema = _network_layers(source, overrides)
     if schema is System:
         return checked(layers).chip.noc
     return _validated(layers, NetworkFile).noc
+
+
+@contextmanager
+def naming_keys(source: object, overrides: Sequence[str] = ()) -> Iterator[None]:
+    """What turns out to be wrong only later, in the ``with`` block, is told as :func:`load_network` tells it: with
+    the file, the line and the full key.
+
+    Args:
+        source, overrides: from which a network or system was loaded; a record has no file, and its errors stay as
+            they are.
+
+    Raises:
+        InputError: one that was raised in the block, whose key may have been relative to the network.
+    """
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None or error.key is None or not isinstance(source, str | Path):
+            raise
+        layers, schema = _network_layers(source, overrides)
+        path = _full_path(tuple(error.key.split(".")), schema)
+        if path is None:
+            raise
+        file, line = layers.origin(path)
+        changed = layers.overrides_below(path[: path.index("noc") + 1]) if line is not None and "noc" in path else []
+        what = error.what + (f" (with {', '.join(changed)})" if changed else "")
+        raise InputError(what, file=file, line=line, key=".".join(path), allowed=error.allowed) from None
+
+
+def _full_path(key: tuple[str, ...], schema: type[Spec]) -> tuple[str, ...] | None:
+    """A key of a file, or one within its network; None: it is neither."""
+    noc = ("noc",) if schema is NetworkFile else ("chip", "noc")
+    for path in (key, (*noc, *key)):
+        if keys.descend(schema, path)[0] == path:
+            return path
+    return None
+
+
+def _network_layers(source: str | Path, overrides: Sequence[str]) -> tuple[Layers, type[NetworkFile] | type[System]]:
+    """The files and the overrides on top, and which of the two kinds they are."""
+    layers = read_layers(_find_network(str(source), Path()), _find_network)
+    _check_format(layers, NetworkFile, System)
+    version = layers.data.get("format")
+    alone = version == _format_of(NetworkFile) or (version is None and "noc" in layers.data)
+    schema = NetworkFile if alone else System
+    for text in overrides:
+        apply_override(layers, text, schema)
+    return layers, schema
 
 
 def shipped_systems() -> dict[str, Path]:
@@ -97,11 +143,21 @@ def checked(layers: Layers) -> System:
 
 def _validated(layers: Layers, schema: type[_Record]) -> _Record:
     noc = ("noc", "topology") if schema is NetworkFile else ("chip", "noc", "topology")
+    _check_format(layers, schema)
     with_graph_file(layers.at(noc), layers.origin((*noc, "file")), ".".join((*noc, "file")))
     try:
         return schema.model_validate(layers.data)
     except ValidationError as error:
         raise _input_error(error.errors(include_url=False), layers, schema) from None
+
+
+def _check_format(layers: Layers, *schemas: type[Spec]) -> None:
+    """Raises InputError for another format than these: before its keys are called unknown."""
+    formats = [_format_of(schema) for schema in schemas]
+    if "format" in layers.data and layers.data["format"] not in formats:
+        file, line = layers.origin(("format",))
+        raise InputError(f"{shown(layers.data['format'])} is not allowed", file=file, line=line, key="format",
+                         allowed=" or ".join(formats))  # fmt: skip
 
 
 def _format_of(schema: type[Spec]) -> str:

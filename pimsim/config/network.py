@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from pimsim.config.base import Count, Fraction, Index, NotNegative, Spec
+from pimsim.config.base import MOST_CYCLES, Count, Cycles, Delay, Fraction, Index, NotNegative, Spec
 
 MOST_ROUTERS = 8192  #: of one chip; routing tables hold an entry for every pair of them, 256 MiB here
 
@@ -22,13 +22,13 @@ class Router(Spec):
 
     vcs: Annotated[int, Field(ge=1, le=32, strict=True)] = 4  #: virtual channels of an input
     vc_buffer: Count = 8  #: flits that a virtual channel holds
-    routing_cycles: Index = 1  #: head flit at the input to virtual-channel allocation; 0: lookahead routing
-    vc_allocation_cycles: Count = 1
-    switch_allocation_cycles: Count = 1
-    traversal_cycles: Count = 1  #: through the crossbar
-    credit_cycles: Index = 0  #: extra delay of a credit, beside its link
-    inject_latency: Count = 1  #: cycles of the link from a terminal to its router
-    eject_latency: Count = 1  #: cycles of the link from a router to a terminal
+    routing_cycles: Delay = 1  #: head flit at the input to virtual-channel allocation; 0: lookahead routing
+    vc_allocation_cycles: Cycles = 1
+    switch_allocation_cycles: Cycles = 1
+    traversal_cycles: Cycles = 1  #: through the crossbar
+    credit_cycles: Delay = 0  #: extra delay of a credit, beside its link
+    inject_latency: Cycles = 1  #: cycles of the link from a terminal to its router
+    eject_latency: Cycles = 1  #: cycles of the link from a router to a terminal
     vc_allocator: Allocator = "islip"
     switch_allocator: Allocator = "islip"
     iterations: Count = 1  #: of iSLIP, in both allocators
@@ -56,7 +56,7 @@ class Router(Spec):
 class Link(Spec):
     """A channel between two routers, in each direction."""
 
-    latency: Count = 1  #: cycles from the crossbar of one router to the input of the next
+    latency: Cycles = 1  #: cycles from the crossbar of one router to the input of the next
     width_bits: Count | None = None  #: bits it carries in a clock; None: flit_bits
     length_mm: NotNegative = 1.0  #: for its energy
     vertical: bool = False  #: between tiers, through silicon
@@ -165,6 +165,13 @@ class SmallWorld(Spec):
 Topology = Annotated[Mesh | Torus | Graph | SmallWorld, Field(discriminator="kind")]
 
 
+def links_of(topology: Mesh | Torus | Graph | SmallWorld) -> tuple[Link, ...]:
+    """The channels as they are described; a random graph's are all alike."""
+    if isinstance(topology, Grid):
+        return topology.links
+    return topology.edges if isinstance(topology, Graph) else (topology.link,)
+
+
 def _refuse_too_many(routers: int) -> None:
     if routers > MOST_ROUTERS:
         raise ValueError(f"{routers:,} routers are too many: at most {MOST_ROUTERS:,}, for the size of routing tables")
@@ -236,6 +243,7 @@ class Network(Spec):
     def _keys_agree(self) -> Network:
         self._check_io_router()
         self._check_routing()
+        self._check_widths()
         if self.packet_flits is not None and self.packet_flits <= self.header_flits:
             raise ValueError(f"packet_flits is {self.packet_flits}: no room beside header_flits of {self.header_flits}")
         return self
@@ -263,6 +271,12 @@ class Network(Spec):
             raise ValueError(f"routing.root {routing.root} is not one of the {self.routers} routers")  # type: ignore[union-attr]
         if isinstance(routing, MinimalAdaptive) and routing.escape_vcs >= self.router.vcs:
             raise ValueError(f"escape_vcs is {routing.escape_vcs}: router.vcs must be larger, not {self.router.vcs}")
+
+    def _check_widths(self) -> None:
+        for link in links_of(self.topology):
+            if link.flit_cycles(self.flit_bits) > MOST_CYCLES:
+                raise ValueError(f"a flit of {self.flit_bits:,} bits would hold a link of width_bits {link.width_bits} "
+                                 f"for over {MOST_CYCLES:,} cycles: take wider links, or smaller flits")  # fmt: skip
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -32,13 +32,10 @@ class NetworkCheck:
     terminals: int
     channels: int  #: from router to router, one-way
     diameter: int  #: channels of the longest of all shortest ways
-    mean_hops: float  #: routers that a packet passes, as BookSim 2 counts: over all pairs of terminals, itself included
     bisection_channels: int | None
     """Channels, both directions together, between two halves of the routers: in a mesh or torus the fewest across the
     middle of a dimension, in a graph those across the median of its Fiedler vector, which may not be the fewest; None:
     the graph is too large."""
-    zero_load_cycles: float  #: latency of packets of ``packet_flits`` alone in the network, mean over all pairs
-    packet_flits: int
     cycle: tuple[str, ...]  #: the channels of a cycle of dependencies, in order; empty: free of deadlock
     offers: tuple[str, ...]  #: what to write instead, where there is a cycle
 
@@ -90,11 +87,8 @@ def require_forks_fit(noc: Network) -> None:
         )  # fmt: skip
 
 
-def check_network(noc: Network, packet_flits: int = 1) -> NetworkCheck:
+def check_network(noc: Network) -> NetworkCheck:
     """Build a network's tables and look at them.
-
-    Args:
-        packet_flits: length of the packets whose zero-load latency is given.
 
     Raises:
         InputError: the graph is not connected, or the routing does not fit it.
@@ -103,7 +97,6 @@ def check_network(noc: Network, packet_flits: int = 1) -> NetworkCheck:
     routing = build_routing(topology, noc)
     cycle = find_cycle(topology, routing)
     hops = tables.hop_counts(topology)
-    passed, cycles = zero_load(topology, routing, noc, packet_flits)
     return NetworkCheck(
         topology=topology.name,
         routing=routing.name,
@@ -111,32 +104,10 @@ def check_network(noc: Network, packet_flits: int = 1) -> NetworkCheck:
         terminals=topology.terminals,
         channels=topology.channels,
         diameter=int(hops.max()),
-        mean_hops=float(passed.mean()),
         bisection_channels=_bisection(topology),
-        zero_load_cycles=float(cycles.mean()),
-        packet_flits=packet_flits,
         cycle=tuple(cycle or ()),
         offers=offers(noc, topology) if cycle else (),
     )
-
-
-def zero_load(
-    topology: Topology, routing: Routing, noc: Network, packet_flits: int = 1
-) -> tuple[np.ndarray, np.ndarray]:
-    """Packets alone in the network, from every router's terminals to every router's.
-
-    T0 = inject + (routers - 1) hops + eject + (flits - 1) x cycles a flit of the slowest channel: exact for one flit
-    where no channel is narrow, else a bound (flits behind a narrow channel catch up).  An adaptive packet takes the
-    lowest port of those that lead on.
-
-    Returns:
-        (R, R) int64 routers passed, (R, R) int64 cycles from creation to the arrival of the tail.
-    """
-    followed = routing.next if routing.adaptive is None else tables.shortest_ports(topology)[None]
-    hop_cycles = np.array([noc.hop_cycles(*each) for each in zip(topology.latency.tolist(),
-                          topology.flit_cycles.tolist(), strict=True)], np.int64)  # fmt: skip
-    channels, cycles, pace = dependencies.along_paths(topology, followed, hop_cycles)
-    return channels + 1, noc.inject_cycles + cycles + noc.eject_cycles + (packet_flits - 1) * pace
 
 
 def offers(noc: Network, topology: Topology) -> tuple[str, ...]:

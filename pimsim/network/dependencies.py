@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from pimsim.network.routing import CLASS_SHIFT, Routing
+from pimsim.network.routing import CLASS_SHIFT, PORT_MASK, Routing
 from pimsim.network.topology import Topology
 
 _STARTS = 64  #: channels through which a short cycle is looked for at once
@@ -57,22 +57,6 @@ def _reversed(edges: np.ndarray, nodes: int) -> tuple[np.ndarray, np.ndarray]:
     return np.searchsorted(turned[:, 1], np.arange(nodes + 1)), np.ascontiguousarray(turned[:, 0])
 
 
-def along_paths(
-    topology: Topology, entries: np.ndarray, channel_cycles: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Sums along the ways of routing tables from class 0.
-
-    Args:
-        entries: (classes, R, R) as ``Routing.next``.
-        channel_cycles: (C,)
-
-    Returns:
-        (R, R) int64 each: channels passed, sum of their cycles, most cycles that a flit occupies one of them (1 for
-        none); 0 channels where the tables do not lead.
-    """
-    return _along_paths(entries, topology.output, topology.target, channel_cycles, topology.flit_cycles)
-
-
 @njit(cache=True)
 def _of_tables(entries, output, ends):  # type: ignore[no-untyped-def]
     classes, routers = entries.shape[0], entries.shape[1]
@@ -85,14 +69,14 @@ def _of_tables(entries, output, ends):  # type: ignore[no-untyped-def]
             while r != target and state[c, r] < 0:
                 state[c, r] = start
                 entry = entries[c, r, target]
-                channel = output[r, entry & 255] if entry >= 0 else -1
+                channel = output[r, entry & PORT_MASK] if entry >= 0 else -1
                 if channel < 0:
                     return depends, start, target
                 c, r = entry >> CLASS_SHIFT, ends[channel]
                 if r != target:
                     onward = entries[c, r, target]
                     if onward >= 0:
-                        depends[channel, c, onward & 255, onward >> CLASS_SHIFT] = True
+                        depends[channel, c, onward & PORT_MASK, onward >> CLASS_SHIFT] = True
             if r != target and state[c, r] == start:  # round in a circle
                 return depends, start, target
     return depends, -1, -1
@@ -145,35 +129,3 @@ def _cycle_through(start, first, ends):  # type: ignore[no-untyped-def]
                 queue[known] = ends[i]
                 known += 1
     return np.empty(0, np.int64)
-
-
-@njit(cache=True)
-def _along_paths(entries, output, ends, channel_cycles, flit_cycles):  # type: ignore[no-untyped-def]
-    classes, routers = entries.shape[0], entries.shape[1]
-    channels = np.zeros((routers, routers), np.int64)
-    cycles = np.zeros((routers, routers), np.int64)
-    pace = np.ones((routers, routers), np.int64)
-    known = np.empty((classes, routers, 3), np.int64)  # the three of them from (class, router) to the present target
-    way = np.empty((classes * routers, 2), np.int64)
-    for target in range(routers):
-        known[:] = -1
-        for start in range(routers):
-            c, r, n = 0, start, 0
-            while r != target and known[c, r, 0] < 0 and n < way.shape[0]:
-                way[n] = c, r
-                n += 1
-                entry = entries[c, r, target]
-                if entry < 0:
-                    break
-                c, r = entry >> CLASS_SHIFT, ends[output[r, entry & 255]]
-            total, time, most = (0, 0, 1) if r == target else (known[c, r, 0], known[c, r, 1], known[c, r, 2])
-            for i in range(n - 1, -1, -1):
-                c, r = way[i]
-                channel = output[r, entries[c, r, target] & 255]
-                total, time, most = total + 1, time + channel_cycles[channel], max(most, flit_cycles[channel])
-                known[c, r] = total, time, most
-            if start != target and known[0, start, 0] > 0:
-                channels[start, target] = known[0, start, 0]
-                cycles[start, target] = known[0, start, 1]
-                pace[start, target] = known[0, start, 2]
-    return channels, cycles, pace

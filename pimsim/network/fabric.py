@@ -18,7 +18,7 @@ from numba import njit
 
 from pimsim.config.records import System
 from pimsim.errors import InputError
-from pimsim.network.routing import CLASS_SHIFT, Routing, build_routing
+from pimsim.network.routing import CLASS_SHIFT, PORT_MASK, Routing, build_routing
 from pimsim.network.topology import Topology, build_topology
 
 INJECT, MESH, EJECT, CHIP = range(4)  #: kinds of links; MESH: from router to router, whatever the topology
@@ -229,7 +229,7 @@ def _walk_chip(kernel: Kernel, chip: int, router: int, to_router: int, links: np
     of_class = 0
     while router != to_router:
         entry = kernel.next[of_class, router, to_router]
-        channel = kernel.output[router, entry & 255]
+        channel = kernel.output[router, entry & PORT_MASK]
         links[n] = first + channel
         n += 1
         router = kernel.target[channel]

@@ -10,9 +10,9 @@ import numpy as np
 from pimsim.config.network import DimensionOrder, MinimalAdaptive, Network, ShortestPath, UpDown
 from pimsim.errors import InputError
 from pimsim.network import tables
+from pimsim.network.tables import CLASS_SHIFT as CLASS_SHIFT
+from pimsim.network.tables import PORT_MASK as PORT_MASK
 from pimsim.network.topology import Topology, router_coordinates
-
-CLASS_SHIFT = 8  #: an entry of ``Routing.next`` is ``port | class << CLASS_SHIFT``
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,9 +20,9 @@ class Routing:
     """Routing tables of a topology with R routers.
 
     A packet carries a class, 0 when it is injected.  At router r, bound for a terminal of router t != r, a packet
-    of class c takes output port ``next[c, r, t] & 255``, in class ``next[c, r, t] >> 8``, on any virtual channel in
-    the mask ``class_vcs[that class]``.  (Classes are what a torus needs to cross its dateline, and up*/down* to
-    remember that it has gone down.)  At router t it goes to the terminal's port, on any virtual channel.
+    of class c takes output port ``next[c, r, t] & PORT_MASK``, in class ``next[c, r, t] >> CLASS_SHIFT``, on any
+    virtual channel in the mask ``class_vcs[that class]``.  (Classes are what a torus needs to cross its dateline, and
+    up*/down* to remember that it has gone down.)  At router t it goes to the terminal's port, on any virtual channel.
 
     Adaptive: a packet of class 0 may take any port in the bit mask ``adaptive[r, t]``, and stays in class 0; or the
     escape hop ``next[0, r, t]``, which leads to another class, from which no packet comes back.

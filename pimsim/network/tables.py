@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from pimsim.network.topology import Topology
+from pimsim.network.topology import MOST_PORTS, Topology
 
-_DOWN = 1 << 8  #: class 1 in an entry of a routing table
+PORT_MASK = MOST_PORTS - 1  #: an entry of a table is ``port | class << CLASS_SHIFT``
+CLASS_SHIFT = PORT_MASK.bit_length()
+_DOWN = 1 << CLASS_SHIFT  #: class 1
 
 
 def shortest_ports(topology: Topology) -> np.ndarray:
@@ -151,6 +153,6 @@ def _up_down_ports(routers, first, channels, source, source_port, is_up):  # typ
                     elif distance[state] != here + 1:
                         continue
                     old = found[before, source[channel], target]
-                    if old < 0 or (entry & 255) < (old & 255):
+                    if old < 0 or (entry & PORT_MASK) < (old & PORT_MASK):
                         found[before, source[channel], target] = entry
     return found

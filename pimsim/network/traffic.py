@@ -17,6 +17,8 @@ from pimsim.network.packets import Packets
 from pimsim.network.topology import Topology, router_coordinates
 
 BLOCK_PACKETS = 1 << 16  #: packets that are drawn at a time, about
+MOST_FLITS = 2**31 - 1  #: of a packet: kernels hold sizes in 32 bits
+FEWEST_PACKETS = 1e-10  #: of a sending terminal in a cycle, on average: times of 10**7 packets still fit 64 bits
 
 Sizes = int | Mapping[int, float]
 """Flits of a packet: a number, or {flits: share of the packets}."""
@@ -88,6 +90,10 @@ class Pattern:
         rates: np.ndarray = self.rate * (load / flits)
         return rates
 
+    def smallest_load(self, packet_flits: Sizes) -> float:
+        """Load at which those that send create FEWEST_PACKETS in a cycle, on average."""
+        return float(FEWEST_PACKETS * (self.rate * self.mean_flits(packet_flits)).sum() / self.rate.sum())
+
     def largest_load(self, packet_flits: Sizes) -> float:
         """Load at which the busiest terminal sends a flit in every cycle; at most 1."""
         flits = self.rate * self.mean_flits(packet_flits)
@@ -98,21 +104,20 @@ def packet_sizes(packet_flits: Sizes) -> tuple[np.ndarray, np.ndarray]:
     """Packet sizes and their shares, which add up to 1; raises InputError for what is no size or share."""
     table = packet_flits if isinstance(packet_flits, Mapping) else {packet_flits: 1.0}
     sizes, shares = list(table), np.array(list(table.values()), np.float64)
-    whole = all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size >= 1 for size in sizes)
-    if not whole or not sizes:
-        raise InputError(f"{shown(packet_flits)} is no packet size", key="packet_flits", allowed="whole numbers from 1")
+    whole = all(isinstance(size, int | np.integer) and not isinstance(size, bool) for size in sizes)
+    if not whole or not sizes or not all(1 <= size <= MOST_FLITS for size in sizes):
+        raise InputError(f"{shown(packet_flits)} is no packet size", key="packet_flits",
+                         allowed=f"whole numbers from 1 to {MOST_FLITS:,}")  # fmt: skip
     if not np.all(np.isfinite(shares)) or np.any(shares < 0) or shares.sum() <= 0:
         raise InputError(f"{shown(packet_flits)} has shares that are none", key="packet_flits", allowed="0 and more")
     return np.array(sizes, np.int64), shares / shares.sum()
 
 
-def bernoulli_packets(
-    pattern: Pattern, load: float, packet_flits: Sizes, cycles: int, seed: int, first_cycle: int = 0
-) -> Packets:
-    """Packets created in cycles ``first_cycle`` to ``first_cycle + cycles``, in the order of (ctime, source).
+def bernoulli_packets(pattern: Pattern, load: float, packet_flits: Sizes, cycles: int, seed: int) -> Packets:
+    """Packets created in cycles 0 to ``cycles``, in the order of (ctime, source).
 
-    In every cycle each terminal creates a packet with a probability of its own, independently of all else.  Calls
-    that follow each other give together what one call gives: a cycle's packets depend on the seed alone.
+    In every cycle each terminal creates a packet with a probability of its own, independently of all else.  A longer
+    run begins with the packets of a shorter one: a cycle's packets depend on the seed alone.
 
     Args:
         load: flits a cycle that a terminal offers, averaged over those that send.
@@ -120,25 +125,23 @@ def bernoulli_packets(
         seed: a whole number from 0.
 
     Raises:
-        InputError: the load is not over 0, or some terminal would have to send more than a flit a cycle.
+        InputError: the load is too small, or some terminal would have to send more than a flit a cycle.
     """
     check_load(pattern, load, packet_flits)
     draw = _Draw(pattern, load, packet_flits, seed)
-    end = first_cycle + cycles
-    blocks = range(first_cycle // draw.cycles, -(-end // draw.cycles))
-    parts = [draw.block(number) for number in blocks]
+    parts = [draw.block(number) for number in range(-(-cycles // draw.cycles))]
     if not parts:
         parts = [(np.zeros(0, np.int64),) * 4]
     source, target, size, ctime = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    lo, hi = np.searchsorted(ctime, (first_cycle, end))
-    return Packets(source[lo:hi], target[lo:hi], size[lo:hi], ctime[lo:hi])
+    end = np.searchsorted(ctime, cycles)
+    return Packets(source[:end], target[:end], size[:end], ctime[:end])
 
 
 def check_load(pattern: Pattern, load: float, packet_flits: Sizes) -> None:
     """Raises InputError for a load that the pattern's terminals cannot offer."""
-    largest = pattern.largest_load(packet_flits)
-    if not 0 < load <= largest * (1 + 1e-12):  # NaN included
-        allowed = f"over 0, up to {largest:.6g} flits/terminal/cycle"
+    smallest, largest = pattern.smallest_load(packet_flits), pattern.largest_load(packet_flits)
+    if not smallest <= load <= largest * (1 + 1e-12):  # NaN included
+        allowed = f"{smallest:.3g} to {largest:.6g} flits/terminal/cycle"
         if largest < 1 - 1e-12:
             allowed += f", where the busiest terminal of {pattern.name} sends a flit in every cycle"
         raise InputError(f"a load of {load:g} cannot be offered", key="load", allowed=allowed)
@@ -298,15 +301,16 @@ def matrix(
             raise InputError(f"there is no terminal {wrong[0]}", key=key, allowed=f"0 to {terminals - 1}")
     if not np.all(np.isfinite(weight)) or np.any(weight < 0) or not np.any(weight > 0):
         raise InputError("weights are numbers from 0, and one is over 0", key="weight")
-    if flits is not None and np.any(flits < 1):
-        raise InputError("a packet has at least one flit", key="flits", allowed="whole numbers from 1")
+    if flits is not None and (np.any(flits < 1) or np.any(flits > MOST_FLITS)):
+        raise InputError("some packets have no size", key="flits", allowed=f"whole numbers from 1 to {MOST_FLITS:,}")
+    weight = weight / weight.max()  # or the sum of large ones overflows
     kept = np.flatnonzero(weight)
     kept = kept[np.lexsort((target[kept], source[kept]))]
     senders, row_first = np.unique(source[kept], return_index=True)
     first = np.append(row_first, kept.size)
     row, rate = np.zeros(terminals, np.int64), np.zeros(terminals)
     row[senders] = np.arange(senders.size)
-    rate[senders] = np.add.reduceat(weight[kept].astype(np.float64), row_first)
+    rate[senders] = np.add.reduceat(weight[kept], row_first)
     share = weight[kept] / np.repeat(rate[senders], np.diff(first))
     return Pattern(name, rate / rate.sum(), row, first, target[kept], share, None if flits is None else flits[kept])
 
@@ -331,7 +335,8 @@ def _permutation(name: str, target: np.ndarray) -> Pattern:
 
 
 def _misfit(pattern: str, terminals: int, needed: str) -> InputError:
-    return InputError(f"{pattern} traffic needs {needed}; there are {terminals}", key="traffic", allowed=PATTERNS)
+    return InputError(f"{pattern} traffic needs {needed}; there are {terminals}", key="traffic",
+                      allowed="uniform, hotspot, or a file")  # fmt: skip
 
 
 def _numbers(pattern: str, topology: Topology) -> tuple[np.ndarray, int]:

@@ -19,8 +19,11 @@ class Check:
     found: NetworkCheck
     ports: int  #: of a router
     vcs: int  #: virtual channels of an input
+    mean_hops: float  #: routers that a packet passes, as BookSim 2 counts: over all pairs of terminals, itself included
     longest_route: int  #: routers that a packet passes at most
-    longest_cycles: float  #: zero-load latency of the pair of terminals that takes longest
+    zero_load_cycles: float  #: latency of lone packets of ``packet_flits``, mean over pairs of terminals
+    longest_cycles: float  #: the same, of the pair that takes longest
+    packet_flits: int
     capacity: float | None  #: load at which some channel or terminal is always busy; None: routing is adaptive
 
 
@@ -34,7 +37,7 @@ def check(spec: Network, packet_flits: int = 5, name: str | None = None) -> Chec
     Raises:
         InputError: the graph is not connected, or the routing does not fit it.
     """
-    found = check_network(spec, packet_flits)
+    found = check_network(spec)
     network = build_network(spec, name=name, deadlock_free=False)
     expected = expect(network, uniform(network.topology), packet_flits)
     return Check(
@@ -42,7 +45,10 @@ def check(spec: Network, packet_flits: int = 5, name: str | None = None) -> Chec
         found=found,
         ports=network.topology.ports,
         vcs=spec.router.vcs,
+        mean_hops=expected.hops,
         longest_route=expected.most_hops,
+        zero_load_cycles=expected.zero_load_latency,
+        packet_flits=packet_flits,
         longest_cycles=expected.longest_latency,
         capacity=expected.capacity,
     )

@@ -11,13 +11,15 @@ import numpy as np
 
 from pimsim.errors import InputError, shown
 from pimsim.network.traffic import Pattern, Sizes, check_load
+from pimsim.noc.energy import with_energy
 from pimsim.noc.network import BuiltNetwork, Engine, Progress
 from pimsim.noc.paths import Expectation, expect
 from pimsim.noc.records import Curve, LoadPoint
 from pimsim.noc.steady import GIVE_UP, RUN_PACKETS, Sample, measure
 
 SATURATION = 3.0  #: a network is saturated when mean latency is so many times zero-load latency
-RESOLUTION = 0.01  #: of the saturation load, relative
+PROBE_GIVES_UP = 2 * SATURATION  #: as GIVE_UP, for the runs that search for it: their latency is far beyond it
+RESOLUTION = 0.01  #: of the search for the saturation load, relative
 FRACTIONS = (0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0, 1.05)
 """Of the saturation load: the points of a curve whose loads are not given."""
 MOST_SEEDS = 1000
@@ -81,7 +83,7 @@ def latency_curve(
         points: list[LoadPoint] = []
         if given is not None:
             points = _points(given, range(seed, seed + seeds), run, pool)
-        saturation = _saturation(points, expected, largest, lambda load: run(load, seed, SATURATION))
+        saturation = _saturation(points, expected, largest, lambda load: run(load, seed, PROBE_GIVES_UP))
         if given is None:
             reached = [fraction * (saturation or largest) for fraction in FRACTIONS]
             points = _points([load for load in reached if load <= largest], range(seed, seed + seeds), run, pool)
@@ -97,7 +99,7 @@ def latency_curve(
         capacity=expected.capacity,
         saturation_load=saturation,
         saturation_resolution=RESOLUTION,
-        points=tuple(points),
+        points=tuple(with_energy(network, point) for point in points),
     )
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import csv
+import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from pimsim.errors import InputError, shown
-from pimsim.network.traffic import Pattern, matrix
+from pimsim.network.traffic import MOST_FLITS, Pattern, matrix
 
 PACKET_COLUMNS = ("src", "dst", "size", "ctime")
-LARGEST = 2**31 - 1  #: of a packet's size
 LATEST = 2**53  #: cycle of a packet's creation
+_WHOLE = re.compile(r"\s*-?[0-9]{1,18}\s*")  #: fits 64 bits; int() knows more digits than these, and 1_0
+_WHOLE_WORDS = "a whole number of up to 18 digits"
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,25 @@ class Table:
             if column.dtype.kind not in "iu":
                 raise InputError(f"has elements of type {column.dtype}", file=self.file, key=key,
                                  allowed="whole numbers")  # fmt: skip
+            largest = np.iinfo(np.int64).max
+            self.require(column <= largest, column, key, "{} is not allowed", f"whole numbers up to {largest}")
             return column.astype(np.int64)
-        try:
-            return np.array([int(text) for text in column], np.int64)
-        except (ValueError, OverflowError):
-            row = next(row for row, text in enumerate(column) if not _is_whole(text))
-            raise self.error(row, f"{shown(column[row])} is not allowed", key, "a whole number") from None
+        for row, text in enumerate(column):
+            if not _WHOLE.fullmatch(text):
+                raise self.error(row, f"{shown(text)} is not allowed", key, _WHOLE_WORDS)
+        return np.array([int(text) for text in column], np.int64)
 
     def real(self, key: str) -> np.ndarray:
         """A column of numbers, float64."""
         column = self.columns[key]
-        try:
-            return np.array([float(text) for text in column], np.float64)
-        except (ValueError, TypeError):
-            row = next(row for row, text in enumerate(column) if not _is_real(text))
-            raise self.error(row, f"{shown(column[row])} is not allowed", key, "a number") from None
+        if isinstance(column, np.ndarray):
+            if column.dtype.kind not in "iuf":
+                raise InputError(f"has elements of type {column.dtype}", file=self.file, key=key, allowed="numbers")
+            return column.astype(np.float64)
+        for row, text in enumerate(column):
+            if not _is_real(text):
+                raise self.error(row, f"{shown(text)} is not allowed", key, "a number")
+        return np.array([float(text) for text in column], np.float64)
 
     def require(self, right: np.ndarray, values: np.ndarray, key: str, what: str, allowed: str) -> None:
         """Raises InputError about the first row for which ``right`` is not true; ``what`` is said of its value."""
@@ -92,7 +98,8 @@ def read_packets(path: str | Path, terminals: int) -> PacketFile:
         row = int(np.searchsorted(first, at, side="right")) - 1
         raise table.error(row, f"there is no terminal {dst[at]}", "dst", here)
     _refuse_twice(table, first, dst)
-    table.require((size >= 1) & (size <= LARGEST), size, "size", "a packet cannot have {} flits", f"1 to {LARGEST}")
+    table.require((size >= 1) & (size <= MOST_FLITS), size, "size", "a packet cannot have {} flits",
+                  f"1 to {MOST_FLITS}")  # fmt: skip
     table.require((ctime >= 0) & (ctime <= LATEST), ctime, "ctime", "{} is no cycle", f"0 to {LATEST}")
     later = np.diff(ctime, prepend=0) >= 0
     table.require(later, ctime, "ctime", "{} comes after a later time", "packets in the order of their times")
@@ -102,12 +109,12 @@ def read_packets(path: str | Path, terminals: int) -> PacketFile:
 def _targets(table: Table) -> tuple[np.ndarray, np.ndarray]:
     """(P + 1,) where each row's targets begin, and all targets."""
     column = table.columns["dst"]
-    if isinstance(column, np.ndarray) or all(text.strip().isdecimal() for text in column):
+    if isinstance(column, np.ndarray) or all(map(_WHOLE.fullmatch, column)):
         dst = table.whole("dst")
         return np.arange(dst.size + 1), dst
     lists = [text.replace(";", " ").split() for text in column]
     for row, parts in enumerate(lists):
-        if not parts or not all(part.isdecimal() for part in parts):
+        if not parts or not all(map(_WHOLE.fullmatch, parts)):
             raise table.error(row, f"{shown(column[row])} is not allowed", "dst", "a terminal, or several: 3;7;9")
     first = np.concatenate(([0], np.cumsum([len(parts) for parts in lists])))
     return first, np.array([int(part) for parts in lists for part in parts], np.int64)
@@ -138,8 +145,8 @@ def read_matrix(path: str | Path, terminals: int) -> Pattern:
     table.require(np.isfinite(weight) & (weight >= 0), weight, "weight", "{} is not allowed", "numbers from 0")
     flits = table.whole("flits") if "flits" in table.columns else None
     if flits is not None:
-        inside = (flits >= 1) & (flits <= LARGEST)
-        table.require(inside, flits, "flits", "a packet cannot have {} flits", f"1 to {LARGEST}")
+        inside = (flits >= 1) & (flits <= MOST_FLITS)
+        table.require(inside, flits, "flits", "a packet cannot have {} flits", f"1 to {MOST_FLITS}")
     if not np.any(weight > 0):
         raise InputError("has no weight over 0", file=path)
     return matrix(Path(path).stem, terminals, source, target, weight, flits)
@@ -153,30 +160,50 @@ def read_table(path: str | Path, needed: Sequence[str], others: Sequence[str] = 
     """
     file = Path(path)
     try:
-        table = _read_npz(file) if file.suffix.lower() == ".npz" else _read_csv(file)
+        table = _read_npz(file, {*needed, *others}) if file.suffix.lower() == ".npz" else _read_csv(file)
     except OSError as error:
         raise InputError(f"cannot be read: {error.strerror or error}", file=file) from None
-    except (UnicodeDecodeError, csv.Error, zipfile.BadZipFile, ValueError) as error:
+    except UnicodeDecodeError:
+        raise InputError("cannot be read: it is not UTF-8 text", file=file, allowed="CSV, or .npz") from None
+    except (csv.Error, zipfile.BadZipFile, ValueError) as error:
         raise InputError(f"cannot be read: {error}", file=file) from None
     line = None if table.lines is None else 1
     for key in needed:
         if key not in table.columns:
             raise InputError("there is no such column", file=file, line=line, key=key, allowed=[*needed, *others])
     known = {*needed, *others}
-    if table.lines is not None and (unknown := [key for key in table.columns if key not in known]):
+    if unknown := [key for key in table.columns if key not in known]:
         raise InputError("is not a known column", file=file, line=line, key=unknown[0], allowed=[*needed, *others])
-    columns = {key: column for key, column in table.columns.items() if key in known}
-    lengths = {key: len(column) for key, column in columns.items()}
-    if len(set(lengths.values())) != 1 or any(np.ndim(column) != 1 for column in columns.values()):
-        raise InputError(f"has columns of different lengths: {lengths}", file=file)
+    lengths = {key: len(column) for key, column in table.columns.items()}
+    if len(set(lengths.values())) != 1:
+        words = ", ".join(f"{key} {length:,}" for key, length in lengths.items())
+        raise InputError(f"has columns of different lengths: {words}", file=file)
     if not lengths[needed[0]]:
         raise InputError("has no rows", file=file)
-    return Table(file, columns, table.lines)
+    return table
 
 
-def _read_npz(file: Path) -> Table:
-    with np.load(file, allow_pickle=False) as arrays:
-        return Table(file, {key: np.atleast_1d(arrays[key]) for key in arrays.files}, None)
+def _read_npz(file: Path, known: Collection[str]) -> Table:
+    """The known columns; what else the file holds is left alone."""
+    with file.open("rb") as stream:
+        if not zipfile.is_zipfile(stream):
+            raise InputError("cannot be read: it is no .npz file", file=file, allowed="what numpy.savez writes")
+        with zipfile.ZipFile(stream) as archive:
+            names = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            return Table(file, {key: _column(archive, names[key], file, key) for key in names if key in known}, None)
+
+
+def _column(archive: zipfile.ZipFile, name: str, file: Path, key: str) -> np.ndarray:
+    try:
+        with archive.open(name) as stream:
+            column = np.atleast_1d(np.lib.format.read_array(stream, allow_pickle=False))
+    except MemoryError:
+        raise
+    except Exception:  # whatever zipfile, zlib and numpy say of bytes that are no array, or of Python objects
+        raise InputError("cannot be read: it is no array of numbers", file=file, key=key) from None
+    if column.ndim != 1:
+        raise InputError(f"has {column.ndim} dimensions", file=file, key=key, allowed="one: an element a row")
+    return column
 
 
 def _read_csv(file: Path) -> Table:
@@ -200,16 +227,9 @@ def _read_csv(file: Path) -> Table:
     return Table(file, dict(zip(header, columns, strict=True)), lines)
 
 
-def _is_whole(text: str) -> bool:
+def _is_real(text: str) -> bool:
     try:
-        return abs(int(text)) < 2**63
+        float(text)
     except ValueError:
         return False
-
-
-def _is_real(text: object) -> bool:
-    try:
-        float(text)  # type: ignore[arg-type]
-    except (ValueError, TypeError):
-        return False
-    return True
+    return text.isascii() and "_" not in text  # which float() takes

@@ -8,7 +8,7 @@ import numpy as np
 
 from pimsim.errors import InputError
 from pimsim.network.packets import Branches
-from pimsim.network.routing import CLASS_SHIFT
+from pimsim.network.routing import CLASS_SHIFT, PORT_MASK
 from pimsim.noc.network import BuiltNetwork
 
 
@@ -71,8 +71,7 @@ class _Builder:
             if entry < 0:
                 raise InputError(f"{self.network.routing.name} has no way to terminal {target}", key="routing")
             ways.setdefault(entry, []).append(target)
-        mask = (1 << CLASS_SHIFT) - 1
-        return [*here, *((entry & mask, entry >> CLASS_SHIFT, ways[entry]) for entry in sorted(ways))]
+        return [*here, *((entry & PORT_MASK, entry >> CLASS_SHIFT, ways[entry]) for entry in sorted(ways))]
 
     def branches(self) -> Branches:
         """All trees."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from pimsim.arch.noc.flit import Deadlock, route_packets
-from pimsim.config import load_network
+from pimsim.config import load_network, naming_keys
 from pimsim.config.network import Network, Router
 from pimsim.errors import InputError
 from pimsim.network.deadlock import offers, require_deadlock_free
@@ -53,10 +53,11 @@ def build_network(
         InputError: something given is wrong, or the network can deadlock.
     """
     spec = load_network(source, overrides)
-    topology = build_topology(spec)
-    routing = build_routing(topology, spec)
-    if deadlock_free:
-        require_deadlock_free(topology, routing, offers(spec, topology))
+    with naming_keys(source, overrides):
+        topology = build_topology(spec)
+        routing = build_routing(topology, spec)
+        if deadlock_free:
+            require_deadlock_free(topology, routing, offers(spec, topology))
     if name is None:
         name = Path(source).stem if isinstance(source, str | Path) else topology.name
     return BuiltNetwork(name, topology, routing, spec.router, spec)

@@ -8,11 +8,10 @@ import numpy as np
 from numba import njit
 
 from pimsim.errors import InputError
-from pimsim.network.routing import CLASS_SHIFT
+from pimsim.network.routing import CLASS_SHIFT, PORT_MASK
 from pimsim.network.traffic import Pattern, Sizes, packet_sizes
+from pimsim.noc import lone
 from pimsim.noc.network import BuiltNetwork
-
-PORT_MASK = (1 << CLASS_SHIFT) - 1
 
 HOPS, CHANNEL, AFTER, HEAD, SECOND, TAIL, WAY = range(7)
 """Columns of what is known of the way from a state: routers, first channel (-1: none) and state behind it, cycles."""
@@ -43,9 +42,10 @@ def expect(network: BuiltNetwork, pattern: Pattern, packet_flits: Sizes) -> Expe
         (1 + inject_latency) + H x pipeline + sum of (latency + flit_cycles - 1) of its channels + eject_latency + S - 1
 
     cycles (Dally and Towles 2004, section 3.3, with the stages that BookSim 2 counts), if the buffer of a virtual
-    channel covers the round trip of a credit and no channel is narrow.  Behind a narrow channel flits are flit_cycles
-    apart; in every router after it they gain what the head loses to routing and VC allocation.  Where routing is
-    adaptive, the way over the lowest ports is meant.
+    channel covers the round trip of a credit or the packet, and no channel is narrow.  Behind a narrow channel flits
+    are flit_cycles apart; in every router after it they gain what the head loses to routing and VC allocation.  Where
+    routing is adaptive, the way over the lowest ports is meant.  Where buffers are too shallow, lone packets are
+    simulated (:mod:`pimsim.noc.lone`).
 
     Raises:
         InputError: the pattern has another number of terminals, or some packet would have no way.
@@ -67,6 +67,8 @@ def expect(network: BuiltNetwork, pattern: Pattern, packet_flits: Sizes) -> Expe
         for size, share in [(None, 1.0)] if pattern.flits is not None else zip(sizes, shares, strict=True):
             each = pairs.flits.astype(np.int64) if size is None else np.full(pairs.source.size, size)
             passed, alone = walk.along(pairs.source, pairs.target, each, flits, load)
+            if not lone.never_waits(network, int(each.max())):
+                alone = lone.measured(network, pairs, each, alone, lone.SAMPLE / topology.terminals**2)
             latency += share * float(alone @ pairs.share)
             longest, load = max(longest, float(alone.max())), idle
         hops += float(passed @ pairs.share)

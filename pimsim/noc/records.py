@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimsim.network.energy import CarriedEnergy
 from pimsim.network.packets import Arrivals, Packets
 
 CURVE_FORMAT, REPLAY_FORMAT = "pimsim-noc-curve-1", "pimsim-noc-replay-1"
@@ -30,6 +31,8 @@ class LoadPoint:
     channel_flits: np.ndarray  #: (C,) float64 flits a cycle
     inject_flits: np.ndarray  #: (N,) float64 flits a cycle from each terminal
     eject_flits: np.ndarray  #: (N,) float64 flits a cycle to each terminal
+    energy: CarriedEnergy | None = None  #: of a cycle, dynamic; None: not priced
+    power_w: float | None = None  #: the same at the network's clock
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,10 @@ class Curve:
     packet_flits: int | Mapping[int, float] | None  #: or the share of packets by flits; None: the pattern has its own
     senders: int  #: terminals that send
     seeds: tuple[int, ...]
-    zero_load_latency: float  #: closed form, mean of all packets
+    zero_load_latency: float  #: of lone packets (see :func:`pimsim.noc.paths.expect`), mean of all
     capacity: float | None  #: load at which some channel or terminal is always busy; None where routing is adaptive
     saturation_load: float | None  #: latency is three times zero-load latency; None: not within the loads
-    saturation_resolution: float  #: of saturation_load, relative
+    saturation_resolution: float  #: last step of the search for saturation_load, relative; chance comes on top
     points: tuple[LoadPoint, ...]  #: by load
 
     def unstable_words(self) -> list[str]:
@@ -79,6 +82,7 @@ class Replay:
     row: np.ndarray  #: (P,) of the file; copies of a packet have the same
     inject_flits: np.ndarray  #: (N,) flits from each terminal
     eject_flits: np.ndarray  #: (N,) flits to each terminal
+    energy: CarriedEnergy | None = None  #: of all flits, dynamic; None: not priced
 
     @property
     def latency(self) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pimsim.network.packets import Branches, Packets
+from pimsim.noc.energy import energy_of
 from pimsim.noc.files import PacketFile, read_packets
 from pimsim.noc.multicast import multicast_trees
 from pimsim.noc.network import BuiltNetwork, Engine, Progress, route
@@ -39,6 +40,7 @@ def replay(
     n = network.topology.terminals
     count = np.ones(given.src.size, np.int64) if unicast else np.diff(given.first)
     to_each = np.repeat(given.size, np.diff(given.first))
+    eject_flits = np.bincount(given.dst, to_each, n)
     return Replay(
         network=network.name,
         topology=network.topology.name,
@@ -49,7 +51,8 @@ def replay(
         targets=given.dst,
         row=np.repeat(np.arange(given.src.size), np.diff(given.first)) if unicast else np.arange(given.src.size),
         inject_flits=np.bincount(offered.source, offered.size, n),
-        eject_flits=np.bincount(given.dst, to_each, n),
+        eject_flits=eject_flits,
+        energy=energy_of(network, arrivals.channel_flits, eject_flits),
     )
 
 

@@ -3,7 +3,8 @@
 As in BookSim 2's latency mode, packets that are created in a window are measured, after a warm-up and until they have
 arrived, while traffic goes on.  Of a run, the first eighth is warm-up, and the last the time that the last packets
 have to arrive; between them lies the window.  The network is in a steady state if the mean latencies of the window's
-halves agree within TOLERANCE and every measured packet has arrived; else the run is done again, twice as long.
+halves agree within TOLERANCE, or within what chance explains, and every measured packet has arrived; else the run is
+done again, twice as long.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from pimsim.network.traffic import Pattern, Sizes, bernoulli_packets
 from pimsim.noc.network import BuiltNetwork, Engine, route
 
 TOLERANCE = 0.05  #: of the mean latency, between the halves; BookSim 2's stopping_thres
+BATCHES = 8  #: of each half, whose means tell how much it varies by chance
+CERTAIN = 3.0  #: standard errors; a larger difference between the halves is no chance
 RUN_LATENCIES = 80  #: a run is at least so many zero-load latencies long ...
 RUN_PACKETS = 160_000  #: ... and has about so many packets: mean latencies then vary by some 0.2 % by chance
 MOST_RUNS = 3  #: each twice as long as the one before
@@ -88,7 +91,8 @@ def _sample(
     lo, middle, hi = np.searchsorted(packets.ctime, (eighth, 4 * eighth, 7 * eighth))
     latency = (arrivals.atime - packets.ctime).astype(np.float64)
     latency[arrivals.atime == NEVER] = np.nan
-    first, second = (_mean(latency[part]) for part in (slice(lo, middle), slice(middle, hi)))
+    halves = latency[lo:middle], latency[middle:hi]
+    first, second = map(_mean, halves)
     window = slice(lo, hi)
     arrived = arrivals.atime[window] != NEVER
     times = latency[window][arrived]
@@ -105,7 +109,7 @@ def _sample(
         network_latency=_mean((arrivals.atime - arrivals.itime)[window][arrived]),
         accepted=accepted,
         hops=_mean(arrivals.hops[window][arrived]),
-        stable=bool(arrived.all()) and abs(second - first) <= TOLERANCE * mean,
+        stable=bool(arrived.all()) and abs(second - first) <= max(TOLERANCE * mean, CERTAIN * _standard_error(halves)),
         packets=int(times.size),
         cycles=cycles,
         channel_flits=arrivals.channel_flits / cycles,
@@ -113,6 +117,17 @@ def _sample(
         eject_flits=np.bincount(packets.target[there], packets.size[there], n) / cycles,
     )
     return sample, second - first if np.isfinite(second) else math.inf
+
+
+def _standard_error(halves: tuple[np.ndarray, np.ndarray]) -> float:
+    """Of the difference of their means, by batch means: packets near each other share their fate."""
+    variance = 0.0
+    for half in halves:
+        if half.size < 2 * BATCHES:
+            return math.inf
+        means = [_mean(batch) for batch in np.array_split(half, BATCHES)]
+        variance += float(np.var(means, ddof=1)) / BATCHES
+    return math.sqrt(variance)
 
 
 def _mean(values: np.ndarray) -> float:

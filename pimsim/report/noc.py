@@ -15,11 +15,13 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from pimsim.network.energy import NOT_PRICED, PARTS, ROUTERS, CarriedEnergy, flit_pj_of_channels
 from pimsim.network.topology import Topology
 from pimsim.noc.channels import ChannelUse, hottest, utilisation
 from pimsim.noc.check import Check
 from pimsim.noc.network import BuiltNetwork
 from pimsim.noc.records import CURVE_FORMAT, REPLAY_FORMAT, Curve, LoadPoint, Replay
+from pimsim.results.notebook import with_unit
 from pimsim.version import __version__
 
 CHECK_FORMAT = "pimsim-noc-check-1"
@@ -29,6 +31,9 @@ _POINT = {
     "load": "load", "accepted": "accepted", "latency": "latency", "interval": "+-", "median_latency": "median",
     "p99_latency": "99 %", "network_latency": "in network", "hops": "hops", "packets": "packets",
 }  # fmt: skip
+
+NO_PRICES = "not priced: the network's description gives no `energy` and no power of a router"
+_PART_NAMES = dict(zip(PARTS, ("buffers", "crossbars", "arbitration", "links", "TSVs"), strict=True))
 
 
 def network_words(network: str, topology: str, routing: str) -> str:
@@ -64,11 +69,19 @@ def curve_tables(curve: Curve, topology: Topology) -> Group:
     shown = [key for key in _POINT if key != "interval" or len(curve.seeds) > 1]
     for key in shown:
         table.add_column(_POINT[key], justify="right", no_wrap=True)
+    priced = curve.points[0].energy is not None
+    for name in ("pJ/flit", "W") if priced else ():
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("", no_wrap=True)
     for point in curve.points:
         cells = [_cell(key, getattr(point, key)) for key in shown]
+        cells += [f"{value:.4g}" for value in _price_of(point).values() if value is not None]
         table.add_row(*cells, "" if point.stable else "unstable", style=None if point.stable else "dim")
-    units = Text("loads in flits/terminal/cycle, latencies in cycles; hops: routers that a packet passes", "dim")
+    words = "loads in flits/terminal/cycle, latencies in cycles; hops: routers that a packet passes"
+    energy = f"energy {NO_PRICES}"
+    if priced:
+        energy = f"pJ/flit: of a flit delivered, W: power; dynamic, without {NOT_PRICED[0]}"
+    units = Text(f"{words}\n{energy}", "dim")
     notes = [Text(line, "bold red") for line in curve.unstable_words()]
     return Group(table, units, _rows(curve_headlines(curve)), *notes, _curve_hottest(curve, topology))
 
@@ -78,14 +91,19 @@ def curve_headlines(curve: Curve) -> list[tuple[str, str]]:
     at = curve.saturation_load
     near = "not within the loads"
     if at is not None:
-        near = f"{at:.4g} flits/terminal/cycle, +- {curve.saturation_resolution:.0%}"
+        near = f"{at:.4g} flits/terminal/cycle, searched to {curve.saturation_resolution:.0%}"
     rows = [
-        ("Zero-load latency", f"{curve.zero_load_latency:.4g} cycles (closed form)"),
+        ("Zero-load latency", f"{curve.zero_load_latency:.4g} cycles"),
         ("Saturation", f"{near} (latency is three times zero-load latency)"),
     ]
     if curve.capacity is not None:
         rows.append(("Bound", f"{curve.capacity:.4g} flits/terminal/cycle, where the busiest channel is never idle"))
     return rows
+
+
+def _price_of(point: LoadPoint) -> dict[str, float | None]:
+    """Energy of a flit delivered, and power; None: not priced."""
+    return {"energy_pj_per_flit": point.energy.pj_per_flit if point.energy else None, "power_w": point.power_w}
 
 
 def _cell(key: str, value: float | None) -> str:
@@ -145,7 +163,30 @@ def replay_summary(replayed: Replay) -> dict[str, Any]:
         "flit_hops": int((arrivals.hops * size).sum()),
         "throughput_flits_per_cycle": received / replayed.cycles,
         "throughput_flits_per_terminal_cycle": received / replayed.cycles / replayed.eject_flits.size,
+        **energy_document(replayed.energy),
     }
+
+
+def energy_document(energy: CarriedEnergy | None) -> dict[str, Any]:
+    """Energy of all flits of a run as plain data; None: not priced."""
+    keys = ("pj_per_flit_hop", "pj_per_flit", "pj_per_bit")
+    if energy is None:
+        return dict.fromkeys(("energy_pj", "energy_parts_pj", *(f"energy_{key}" for key in keys)))
+    return {"energy_pj": energy.total_pj, "energy_parts_pj": dict(energy.parts_pj),
+            **{f"energy_{key}": getattr(energy, key) for key in keys}}  # fmt: skip
+
+
+def _energy_words(energy: CarriedEnergy | None) -> str:
+    if energy is None:
+        return NO_PRICES
+    if ROUTERS in energy.parts_pj:
+        split = "routers, by their power, channels included"
+    else:
+        parts = [(part, pj) for part, pj in energy.parts_pj.items() if pj]
+        split = ", ".join(f"{_PART_NAMES[part]} {pj / energy.total_pj:.0%}" for part, pj in parts)
+    return (f"{with_unit(energy.total_pj / 1e12, 'J')}, dynamic: {split}\n"
+            f"{energy.pj_per_flit_hop:.4g} pJ a flit and hop, {energy.pj_per_bit:.4g} pJ a delivered bit; "
+            f"without {NOT_PRICED[0]}")  # fmt: skip
 
 
 def replay_tables(replayed: Replay, topology: Topology) -> Group:
@@ -162,6 +203,7 @@ def replay_tables(replayed: Replay, topology: Topology) -> Group:
         ("Hops", f"mean {facts['mean_hops']:.2f} routers"),
         ("Throughput", f"{facts['throughput_flits_per_cycle']:.4g} flits/cycle, "
                        f"{facts['throughput_flits_per_terminal_cycle']:.4g} for each terminal"),
+        ("Energy", _energy_words(replayed.energy)),
     ]  # fmt: skip
     return Group(
         Text(replay_title(replayed), "bold"), _rows(rows),
@@ -190,10 +232,10 @@ def check_tables(checked: Check) -> Group:
         ("Deadlock", "cannot occur: no channels wait for each other in a circle" if found.deadlock_free else
                      f"can occur: {len(found.cycle)} channels may wait for each other in a circle"),
         ("Diameter", f"{found.diameter} channels"),
-        ("Hops", f"mean {found.mean_hops:.4g}, at most {checked.longest_route} routers, of all pairs of terminals"),
+        ("Hops", f"mean {checked.mean_hops:.4g}, at most {checked.longest_route} routers, of all pairs of terminals"),
         ("Bisection", bisection),
-        ("Zero-load latency", f"mean {found.zero_load_cycles:.4g}, at most {checked.longest_cycles:.4g} cycles, "
-                              f"{packet_words(found.packet_flits)}"),
+        ("Zero-load latency", f"mean {checked.zero_load_cycles:.4g}, at most {checked.longest_cycles:.4g} cycles, "
+                              f"{packet_words(checked.packet_flits)}"),
         ("Bound", capacity),
     ]  # fmt: skip
     cycle = [Text(f"  {name}", "bold red") for name in found.cycle]
@@ -213,17 +255,27 @@ def check_document(checked: Check) -> dict[str, Any]:
 
 def curve_document(curve: Curve, network: BuiltNetwork) -> dict[str, Any]:
     """A curve as plain data: everything but the channels, of which the busiest are told."""
-    arrays = ("channel_flits", "inject_flits", "eject_flits")
+    apart = ("channel_flits", "inject_flits", "eject_flits", "energy", "power_w")
     points = [
-        {key: _plain(value) for key, value in vars(point).items() if key not in arrays} for point in curve.points
+        {key: _plain(value) for key, value in vars(point).items() if key not in apart}
+        | _price_of(point) | {"power_parts_w": _power_parts(point)}
+        for point in curve.points
     ]  # fmt: skip
     rest = {key: value for key, value in vars(curve).items() if key != "points"}
     return {
         "format": CURVE_FORMAT, "pimsim_version": __version__, **rest, "unstable": curve.unstable_words(),
         "points": points, "hottest_load": curve.busiest_stable.load,
         "hottest": [asdict(use) for use in _hottest(network.topology, curve.busiest_stable)],
+        "not_priced": list(NOT_PRICED),
         "config": _config(network),
     }  # fmt: skip
+
+
+def _power_parts(point: LoadPoint) -> dict[str, float] | None:
+    if point.energy is None or point.power_w is None:
+        return None
+    total = point.energy.total_pj or 1.0
+    return {part: point.power_w * pj / total for part, pj in point.energy.parts_pj.items()}
 
 
 def replay_document(replayed: Replay, network: BuiltNetwork) -> dict[str, Any]:
@@ -232,6 +284,7 @@ def replay_document(replayed: Replay, network: BuiltNetwork) -> dict[str, Any]:
         "format": REPLAY_FORMAT, "pimsim_version": __version__, "network": replayed.network,
         "topology": replayed.topology, "routing": replayed.routing, "summary": replay_summary(replayed),
         "hottest": [asdict(use) for use in _replay_hottest(replayed, network.topology)],
+        "not_priced": list(NOT_PRICED),
         "config": _config(network),
     }  # fmt: skip
 
@@ -247,21 +300,28 @@ def _plain(value: Any) -> Any:
 def curve_csv(curve: Curve) -> str:
     """One row a load."""
     columns = [*_POINT, "stable", "cycles"]
-    rows = [[_plain(getattr(point, column)) for column in columns] for point in curve.points]
-    return _csv([*columns, "zero_load_latency", "saturation_load"],
+    rows = [[*(_plain(getattr(point, column)) for column in columns), *_price_of(point).values()]
+            for point in curve.points]  # fmt: skip
+    return _csv([*columns, "energy_pj_per_flit", "power_w", "zero_load_latency", "saturation_load"],
                 [[*row, curve.zero_load_latency, curve.saturation_load] for row in rows])  # fmt: skip
 
 
-def channels_csv(topology: Topology, columns: Mapping[str, tuple[np.ndarray, float]]) -> str:
-    """One row a channel; flits and share of busy cycles of each column, given as flits (C,) and cycles."""
-    head = ["channel", "source", "target", "name", "dimension", "vertical"]
+def channels_csv(network: BuiltNetwork, columns: Mapping[str, tuple[np.ndarray, float]]) -> str:
+    """One row a channel; flits and share of busy cycles of each column, given as flits (C,) and cycles.
+
+    ``flit_pj`` is the energy of one flit over the channel alone; nothing where it is not priced apart from routers.
+    """
+    topology = network.topology
+    head = ["channel", "source", "target", "name", "dimension", "vertical", "flit_pj"]
     values = []
+    energy = None if network.spec is None else flit_pj_of_channels(network.spec, topology)
+    price = [None] * topology.channels if energy is None else energy.tolist()
     for name, (flits, cycles) in columns.items():
         head += [f"flits{name}", f"busy{name}"]
         values += [flits.tolist(), utilisation(topology, flits, cycles).tolist()]
     rows = [
         [c, int(topology.source[c]), int(topology.target[c]), topology.channel_name(c), int(topology.dimension[c]),
-         bool(topology.vertical[c]), *(value[c] for value in values)]
+         bool(topology.vertical[c]), price[c], *(value[c] for value in values)]
         for c in range(topology.channels)
     ]  # fmt: skip
     return _csv(head, rows)

@@ -36,7 +36,7 @@ class NocFolder:
         texts = {
             CURVE: document_text(noc.curve_document(curve, network)),
             POINTS: noc.curve_csv(curve),
-            CHANNELS: noc.channels_csv(network.topology, used),
+            CHANNELS: noc.channels_csv(network, used),
         }
         self._write(texts, lambda: _plot_curve(curve, network, self.stage))
 
@@ -44,7 +44,7 @@ class NocFolder:
         """The packets, the channels' use, and plots; errors as :meth:`fill_curve`."""
         texts = {
             SUMMARY: document_text(noc.replay_document(replayed, network)),
-            CHANNELS: noc.channels_csv(network.topology, {"": (replayed.arrivals.channel_flits, replayed.cycles)}),
+            CHANNELS: noc.channels_csv(network, {"": (replayed.arrivals.channel_flits, replayed.cycles)}),
         }
 
         def rest() -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pimsim.config.records import DigitalUnit, System
 from pimsim.technology.components import Component, Level, components, conversions_gsps, routers, vector_ns
-from pimsim.technology.network_energy import flit_hop_pj
+from pimsim.technology.network_energy import router_flit_hop_pj, router_flits_per_ns
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,7 @@ def action_costs(system: System) -> ActionCosts:
     rates = full_rates_per_ns(system)
     energy = {action: _energy_pj(parts[component], rates[action]) for action, component in COMPONENT_OF.items()}
     channels = system.chip.noc.energy
-    if channels is not None:
-        energy["router_flit_hop"] = flit_hop_pj(channels, system.chip.noc.flit_bits)
+    energy["router_flit_hop"] = router_flit_hop_pj(system.chip.noc)
     shared = sum(_static_mw(part) for part in parts.values() if part.level == "chip")
     shared += routers(system) * _static_mw_of_one(parts["tile", "router"])
     tile = _static_tile_mw(parts, system)
@@ -114,7 +113,7 @@ def full_rates_per_ns(system: System) -> dict[str, float]:
         "maxpool_value": _values(tile.maxpool),
         "tile_shift_add_value": _values(tile.shift_add),
         "vector_value": _values(tile.vector),
-        "router_flit_hop": noc.ports * noc.clock_ghz,  # every port moves a flit a clock
+        "router_flit_hop": router_flits_per_ns(noc),
         "link_byte": 2 * system.chip.links.gb_per_s,  # both directions
     }
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from math import ceil
 from typing import Literal
 
-from pimsim.config.records import DigitalUnit, Priced, Register, System
+from pimsim.config.records import DigitalUnit, Noc, Priced, Register, System
 from pimsim.technology.scaling import ScaledCost, scaled_cost
 
 Level = Literal["ima", "tile", "chip"]
@@ -88,6 +88,11 @@ def conversions_gsps(system: System) -> float:
 def routers(system: System) -> int:
     """Routers of one chip."""
     return system.chip.noc.routers
+
+
+def router_cost(noc: Noc) -> ScaledCost:
+    """Cost of one router of a chip's network; raises InputError where it cannot be scaled to its parameters."""
+    return _component("tile", "router", 1, noc).cost
 
 
 def _exact(number: float) -> Fraction:

@@ -1,7 +1,7 @@
 """Energy of moving flits, part by part, where a network's ``energy`` gives the parts.
 
-Where it does not, one flit through one router costs what follows from the router's power
-(:mod:`pimsim.technology.action_costs`), and channels are taken to be in that figure: nothing is counted twice.
+Where it does not, one flit through one router costs what follows from the router's power, and channels are taken to be
+in that figure: nothing is counted twice.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pimsim.config.network import NetworkEnergy
+from pimsim.config.network import Network, NetworkEnergy
+from pimsim.config.records import Noc
 from pimsim.errors import InputError
+from pimsim.technology.components import router_cost
 
 
 @dataclass(frozen=True)
 class FlitCounts:
-    """What the flits of a run did."""
+    """What the flits of a run did; in all, or in a cycle."""
 
-    buffer_writes: int  #: into inputs of routers
-    buffer_reads: int
-    crossbar_passages: int  #: one for each branch of a multicast
+    buffer_writes: float  #: into inputs of routers
+    buffer_reads: float
+    crossbar_passages: float  #: one for each branch of a multicast
     channel_flits: np.ndarray  #: (C,) over each channel between routers
 
 
@@ -44,6 +46,25 @@ def flit_hop_pj(energy: NetworkEnergy, flit_bits: int) -> float:
     """One flit through one router [pJ]: written, read, arbitrated for, through the crossbar; without the channel."""
     bits = energy.buffer_write_pj_per_bit + energy.buffer_read_pj_per_bit + energy.crossbar_pj_per_bit
     return flit_bits * bits + energy.arbitration_pj_per_flit
+
+
+def router_flit_hop_pj(noc: Network) -> float | None:
+    """One flit through one router [pJ]: by parts, or its share of the router's power; None: neither is given.
+
+    Raises:
+        InputError: the router's cost cannot be scaled to its parameters.
+    """
+    if noc.energy is not None:
+        return flit_hop_pj(noc.energy, noc.flit_bits)
+    if not isinstance(noc, Noc):
+        return None
+    cost = router_cost(noc)
+    return None if cost.power_mw is None else (1 - cost.static_fraction) * cost.power_mw / router_flits_per_ns(noc)
+
+
+def router_flits_per_ns(noc: Network) -> float:
+    """Flits that a router moves when it draws its peak power: every port one a clock."""
+    return noc.ports * noc.clock_ghz
 
 
 def channel_flit_pj(

@@ -36,10 +36,10 @@ class Case:
 
 
 @st.composite
-def grids(draw: st.DrawFn) -> dict:
-    """A mesh or torus of up to three dimensions and 18 routers."""
+def grids(draw: st.DrawFn, most_dimensions: int = 4) -> dict:
+    """A mesh or torus of up to 18 routers."""
     shapes = ((1,), (2,), (5,), (2, 2), (3, 3), (4, 3), (1, 4), (2, 2, 2), (3, 2, 3), (2, 1, 2, 2))
-    shape = draw(st.sampled_from(shapes))
+    shape = draw(st.sampled_from([shape for shape in shapes if len(shape) <= most_dimensions]))
     kind = draw(st.sampled_from(("mesh", "mesh", "torus")))
     return {"kind": kind, "shape": shape, "links": [draw(LINKS) for _ in shape]}
 
@@ -78,8 +78,9 @@ def routers(draw: st.DrawFn, least_vcs: int) -> dict:
 
 
 @st.composite
-def networks(draw: st.DrawFn) -> BuiltNetwork:
-    topology = draw(st.one_of(grids(), graphs()))
+def networks(draw: st.DrawFn, wide: bool) -> BuiltNetwork:
+    """Wide: a router has more virtual channels than a word has bits, but not than two have."""
+    topology = draw(grids(most_dimensions=2) if wide else st.one_of(grids(), graphs()))
     kinds = ["shortest_path", "up_down", "minimal_adaptive"]
     if topology["kind"] != "graph":
         kinds += ["dimension_order"] * 3
@@ -88,17 +89,21 @@ def networks(draw: st.DrawFn) -> BuiltNetwork:
         routing["escape_vcs"] = draw(st.integers(1, 2))
     if routing["kind"] == "dimension_order" and draw(st.booleans()):
         routing["order"] = draw(st.permutations(range(len(topology["shape"]))))
+    least_vcs = 3 if routing["kind"] == "minimal_adaptive" else 2 if topology["kind"] == "torus" else 1
+    router = draw(routers(least_vcs))
+    if wide:
+        router["vcs"] = 16
     spec = Network.model_validate({
-        "topology": topology, "concentration": draw(st.integers(1, 3)), "flit_bits": 128, "clock_ghz": 1.0,
-        "router": draw(routers(3 if routing["kind"] == "minimal_adaptive" else 2)), "routing": routing,
+        "topology": topology, "concentration": 1 if wide else draw(st.integers(1, 3)), "flit_bits": 128,
+        "clock_ghz": 1.0, "router": router, "routing": routing,
     })  # fmt: skip
     topology = build_topology(spec)
     return BuiltNetwork(topology.name, topology, build_routing(topology, spec), spec.router)
 
 
 @st.composite
-def cases(draw: st.DrawFn) -> Case:
-    network = draw(networks())
+def cases(draw: st.DrawFn, wide: bool = False) -> Case:
+    network = draw(networks(wide))
     topology, router = network.topology, network.router
     random = np.random.default_rng(draw(st.integers(0, 1 << 20)))
     count = draw(st.sampled_from((1, 10, 40, 80)))
@@ -160,6 +165,12 @@ def assert_same(case: Case, **options) -> None:
 @given(cases(), st.integers(0, 3))
 def test_every_packet_takes_the_same_cycles(case, check):
     assert_same(case, check=check == 0)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(cases(wide=True))
+def test_the_same_with_more_virtual_channels_than_a_word_has_bits(case):
+    assert_same(case)
 
 
 def few_packets(topology: Topology, seed: int) -> Packets:

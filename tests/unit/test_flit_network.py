@@ -98,6 +98,17 @@ def test_progress_is_told_up_to_the_last_packet():
     assert (1, 2) in told
 
 
+def test_idle_cycles_cost_nothing():
+    told, late = [], 1 << 53
+    packets = packets_of((0, 3, 1, 0), (3, 0, 1, late), (0, 1, 1, 2 * late))
+    routing = dimension_order(LINE)
+    arrivals = route_packets(LINE, routing, Router(), packets, progress=lambda *numbers: told.append(numbers))
+    assert len(told) < 10
+    assert arrivals.cycles == 2 * late + 13
+    part = route_packets(LINE, routing, Router(), packets, cycles=late)
+    assert part.cycles == late and part.atime[1] == NEVER
+
+
 def test_nothing_takes_no_time():
     arrivals = route_packets(LINE, dimension_order(LINE), Router(), Packets(*(np.zeros(0, np.int64) for _ in range(4))))
     assert arrivals.cycles == 0

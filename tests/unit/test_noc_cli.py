@@ -91,17 +91,23 @@ def test_patterns_with_arguments_and_files(capsys: pytest.CaptureFixture[str], m
     [
         (("--traffic", "unifrom"), "did you mean 'uniform'"),
         (("--traffic", "none.csv"), "No such file"),
-        (("--traffic", "bitrev"), "needs a power of two of terminals; there are 9"),
+        (("--traffic", "bitrev"), "--traffic: bitrev traffic needs a power of two of terminals; there are 9"),
         (("--traffic", "uniform", "--targets", "1"), "--targets: goes with hotspot traffic"),
-        (("--traffic", "hotspot", "--targets", "9"), "there is no terminal 9"),
+        (("--traffic", "hotspot", "--targets", "9"), "--targets: there is no terminal 9"),
         (("--traffic", "hotspot", "--targets", "1,1"), "1 is there twice"),
         (("--traffic", "hotspot", "--sources", "3-1"), "holds no terminals"),
-        (("--traffic", "uniform", "--loads", "0.1,1.5"), "a load of 1.5 cannot be offered"),
+        (("--traffic", "uniform", "--loads", "0.1,1.5"), "--loads: a load of 1.5 cannot be offered"),
+        (("--traffic", "uniform", "--loads", "1e-300"), "a load of 1e-300 cannot be offered; allowed: 5e-10 to"),
         (("--traffic", "uniform", "--loads", "x"), "'x' is no number"),
         (("--traffic", "uniform", "--loads", "nan"), "cannot be offered"),
-        (("--traffic", "uniform", "--seeds", "0"), "seeds: 0 is not allowed"),
+        (("--traffic", "uniform", "--seeds", "0"), "--seeds: 0 is not allowed"),
+        (("--traffic", "uniform", "--threads", "0"), "--threads: 0 is not allowed"),
+        (("--traffic", "uniform", "--packets", "0"), "--packets: 0 is not allowed"),
         (("--traffic", "uniform", "--seed", "-1"), "--seed: -1 is not allowed"),
-        (("--traffic", "uniform", "--packet-flits", "0"), "0 is no packet size"),
+        (("--traffic", "uniform", "--packet-flits", "0"), "--packet-flits: 0 is no packet size"),
+        (("--traffic", "uniform", "--packet-flits", "3000000000"), "allowed: whole numbers from 1 to 2,147,483,647"),
+        (("--traffic", "uniform", "--packet-flits", "9" * 23), "is no whole number; allowed: up to 18 digits"),
+        (("--traffic", "uniform", "--packet-flits", "\u0663"), "is no whole number"),
         (("--traffic", "uniform", "--packet-flits", "two"), "'two' is no whole number"),
         (("--traffic", "uniform", "--out", ""), "the name of the folder is empty"),
         (("--traffic", "uniform", *RING), "can deadlock: router"),
@@ -165,6 +171,9 @@ def test_check_tells_topology_distances_and_freedom_from_deadlock(
     data = json.loads(shown(capsys, "check", mesh, "--json", "--packet-flits", "1"))
     assert data["deadlock_free"] and data["cycle"] == [] and data["diameter"] == 4
     assert data["longest_cycles"] == 2 + 5 * 5
+    mean = 1 + 2 * (3 - 1 / 3) / 3  # k/3 - 1/3k a dimension (Dally and Towles), itself included; and the first router
+    assert data["mean_hops"] == pytest.approx(mean)
+    assert data["zero_load_cycles"] == pytest.approx(2 + 5 * mean)
 
 
 def test_check_of_a_network_that_can_deadlock_names_the_circle(capsys: pytest.CaptureFixture[str], mesh: str) -> None:
@@ -177,6 +186,55 @@ def test_check_of_a_network_that_can_deadlock_names_the_circle(capsys: pytest.Ca
 
 def test_a_chip_has_a_network_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert "168 terminals" in shown(capsys, "check", "isaac-ce")
+
+
+@pytest.mark.parametrize("flits", ["0", "3000000000", "9" * 23])
+def test_check_takes_packets_of_31_bits(capsys: pytest.CaptureFixture[str], mesh: str, flits: str) -> None:
+    told = failed(capsys, "check", mesh, "--packet-flits", flits)
+    assert "--packet-flits: " in told and told.endswith("allowed: whole numbers from 1 to 2,147,483,647")
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ("topology: {kind: torus, shape: [5]}, router: {vcs: 1}", "noc.router.vcs: a torus with a dateline needs two"),
+        ("topology: {kind: graph, edges: [{ends: [0, 1]}, {ends: [2, 3]}]}", "noc.topology: graph of 4 routers is not"),
+        ("topology: {kind: mesh, shape: [3]}, concentration: 300", "noc.topology: a router has 302 ports"),
+        ("topology: {kind: graph, edges: [{ends: [0, 1], one_way: true}, {ends: [1, 0], one_way: true}, {ends: [1, 2], "
+         "one_way: true}, {ends: [2, 0], one_way: true}]}", "noc.routing.kind: up_down needs channels in both"),
+    ],
+)  # fmt: skip
+def test_what_only_building_finds_is_told_with_file_and_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, keys: str, told: str
+) -> None:
+    file = tmp_path / "own.yaml"
+    file.write_text(f"format: pimsim-noc-1\nname: own\n\nnoc: {{{keys}, flit_bits: 64, clock_ghz: 1.0}}\n")
+    for command in (("check", str(file)), ("curve", str(file), "--traffic", "uniform")):
+        assert failed(capsys, *command).startswith(f"pimsim: {file}:4: {told}")
+
+
+def test_an_override_with_which_building_fails_is_named(capsys: pytest.CaptureFixture[str], mesh: str) -> None:
+    curve = ("curve", mesh, "--traffic", "uniform", "--set")
+    assert failed(capsys, *curve, "noc.concentration=300").endswith(
+        "small.yaml:4: noc.topology: a router has 304 ports (with --set noc.concentration=300); allowed: at most 256")
+    told = failed(capsys, *curve, "noc.topology={kind: torus, shape: [5]}", "--set", "noc.router.vcs=1")
+    assert told.startswith("pimsim: --set noc.router.vcs=1: noc.router.vcs: a torus with a dateline needs")
+
+
+def test_too_little_memory_is_said_of_networks_too(
+    capsys: pytest.CaptureFixture[str], mesh: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("pimsim.noc.build_network", full)
+    told = failed(capsys, "curve", mesh, "--traffic", "uniform")
+    assert "not enough memory" in told and "routers, buffers" in told
+
+
+def test_help_says_in_which_order_packets_are(capsys: pytest.CaptureFixture[str]) -> None:
+    words = " ".join(shown(capsys, "replay", "--help").split())
+    assert "Columns may be in any order, rows are in the order of their times." in words
 
 
 def test_a_network_that_does_not_exist(capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,6 +73,36 @@ def test_zero_load_latency_is_that_of_lone_packets(built: BuiltNetwork, flits: i
             assert np.array_equal(latency, whole)
 
 
+@pytest.mark.parametrize("vc_buffer", [1, 2, 4])
+@pytest.mark.parametrize("flits", [1, 5, 9])
+def test_lone_packets_wait_where_buffers_are_shallow(vc_buffer: int, flits: int) -> None:
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        links = [{"latency": int(random.integers(1, 6)), "width_bits": int(random.choice((128, 64, 40)))} for _ in "xy"]
+        delays = {name: int(random.integers(1, 4)) for name in (
+            "routing_cycles", "vc_allocation_cycles", "switch_allocation_cycles", "credit_cycles", "inject_latency",
+            "eject_latency",
+        )}  # fmt: skip
+        router = Router(vcs=2, vc_buffer=vc_buffer, speculative=bool(random.integers(2)), **delays)
+        built = network({"kind": "mesh", "shape": (3, 2), "links": links}, router=router)
+        alone = []
+        for source, target in np.ndindex(6, 6):
+            one = Packets(*(np.array([value]) for value in (source, target, flits, 0)))
+            alone.append(int(route(built, one).atime[0]))
+        expected = expect(built, traffic.uniform(built.topology), flits)
+        assert expected.zero_load_latency == pytest.approx(np.mean(alone))
+        assert expected.longest_latency == max(alone)
+
+
+def test_a_sample_of_many_pairs_estimates_the_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    shallow = network({"kind": "mesh", "shape": (8, 8), "links": [{"latency": 1}, {"latency": 5}]},
+                      router=Router(vc_buffer=2))  # fmt: skip
+    every = expect(shallow, traffic.uniform(shallow.topology), 5).zero_load_latency
+    monkeypatch.setattr("pimsim.noc.lone.SAMPLE", 500)
+    some = expect(shallow, traffic.uniform(shallow.topology), 5).zero_load_latency
+    assert some != every and some == pytest.approx(every, rel=0.02)
+
+
 def test_capacity_is_where_the_busiest_channel_is_never_idle() -> None:
     built = mesh(8, 8)
     for pattern, capacity in ((traffic.uniform, 0.5), (traffic.transpose, 1 / 7), (traffic.hotspot, 4 / 64)):

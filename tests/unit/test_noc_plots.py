@@ -59,6 +59,30 @@ def test_directions_of_a_channel_do_not_lie_on_each_other() -> None:
     assert one[:, 1].min() > 0 > other[:, 1].max() or other[:, 1].min() > 0 > one[:, 1].max()
 
 
+def test_names_are_readable_on_any_colour() -> None:
+    built = topology({"kind": "graph", "edges": [{"ends": [0, 1]}, {"ends": [1, 2]}, {"ends": [2, 3]}]})
+    busy = [np.array([0.0, 10, 0, 10]), np.array([0.0, 10, 10, 0])]  # of the two halves of a square
+    with style.in_style():
+        figure = channels.draw(built, np.ones(built.channels), 10, "title", inject=busy[0], eject=busy[1])
+    names = {text.get_text(): text for text in figure.axes[0].texts}
+    assert [names[str(router)].get_color() for router in range(4)] == ["black", "white", "black", "black"]
+    assert [bool(names[str(router)].get_path_effects()) for router in range(4)] == [False, False, True, True]
+
+
+def test_idle_channels_are_thin_and_large_graphs_are_drawn_no_larger_than_needed() -> None:
+    built = topology({"kind": "small_world", "routers": 64, "neighbours": 4, "rewiring": 0.2, "seed": 1})
+    flits = np.zeros(built.channels)
+    flits[:100] = 1
+    with style.in_style():
+        figure = channels.draw(built, flits, 10, "title")
+    assert max(figure.get_size_inches()) < 9
+    assert min(text.get_fontsize() for text in figure.axes[0].texts) > 7
+    drawn = next(each for each in figure.axes[0].collections if each.get_zorder() == 2)
+    shaft = [np.linalg.norm(path.vertices[0] - path.vertices[6]) for path in drawn.get_paths()]
+    idle = built.channels - 100  # busy ones lie above idle ones
+    assert max(shaft[:idle]) < 0.5 * min(shaft[idle:])
+
+
 def curve(*points: tuple[float, float, bool], saturation: float | None = 0.4) -> Curve:
     nothing = np.zeros(0)
     return Curve(

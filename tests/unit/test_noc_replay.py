@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ MESH = network({"kind": "mesh", "shape": [3, 3]})
 
 
 def written(folder: Path, text: str, name: str = "p.csv") -> Path:
-    (folder / name).write_text(text)
+    (folder / name).write_text(text, encoding="utf-8")
     return folder / name
 
 
@@ -75,6 +76,11 @@ def test_recorded_packets_come_out_as_recorded() -> None:
         ("src,dst,size,ctime\n0,1,1,5\n0,1,1,4\n", "p.csv:3: ctime: 4 comes after a later time"),
         ("src,dst,size,ctime\n0,1,1,-4\n", "p.csv:2: ctime: -4 is no cycle"),
         ("src,dst,size,ctime\n0,1,1," + "9" * 30 + "\n", "p.csv:2: ctime: '999"),
+        ("src,dst,size,ctime\n1_0,1,1,0\n", "p.csv:2: src: '1_0' is not allowed; allowed: a whole number"),
+        ("src,dst,size,ctime\n\u0663,1,1,0\n", "p.csv:2: src: '\u0663' is not allowed"),
+        ("src,dst,size,ctime\n0,1;\u0663,1,0\n", "p.csv:2: dst: '1;\u0663' is not allowed"),
+        ("src,dst,size,ctime\n0,1;" + "9" * 30 + ",1,0\n", "p.csv:2: dst: '1;999"),
+        ("src,dst,size,ctime\n0,-1,1,0\n", "p.csv:2: dst: there is no terminal -1"),
         ("src,dst,size,ctime\n0,1,1,0\n0,1;2,9,0\n", "p.csv:3: size: a packet of 9 flits to several terminals"),
     ],
 )
@@ -85,10 +91,13 @@ def test_what_is_wrong_with_a_file_is_told_with_its_line(tmp_path: Path, text: s
 
 
 def test_files_that_are_no_packets(tmp_path: Path) -> None:
-    for name, content in (("a.npz", b"PK nonsense"), ("b.csv", b"\xff\xfe\x00")):
+    np.save(tmp_path / "array.npy", np.arange(3))
+    array = (tmp_path / "array.npy").read_bytes()
+    for name, content in (("a.npz", b"PK nonsense"), ("b.csv", b"\xff\xfe\x00"), ("empty.npz", b""), ("f.npz", array)):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match="cannot be read"):
-            read_packets(tmp_path / name, 9)
+        for read in (read_packets, read_matrix):
+            with pytest.raises(InputError, match=r"cannot be read: it is n(o|ot) (\.npz file|UTF-8 text)"):
+                read(tmp_path / name, 9)
     with pytest.raises(InputError, match="No such file"):
         read_packets(tmp_path / "none.csv", 9)
     np.savez(tmp_path / "c.npz", src=[0.5], dst=[1], size=[1], ctime=[0])
@@ -98,8 +107,32 @@ def test_files_that_are_no_packets(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"d.npz: dst\[1\]: there is no terminal 9"):
         read_packets(tmp_path / "d.npz", 9)
     np.savez(tmp_path / "e.npz", src=[0, 1], dst=[1], size=[1], ctime=[0])
-    with pytest.raises(InputError, match="columns of different lengths"):
+    with pytest.raises(InputError, match="columns of different lengths: src 2, dst 1"):
         read_packets(tmp_path / "e.npz", 9)
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        (np.array([[1, 2]]), "p.npz: size: has 2 dimensions; allowed: one"),
+        (np.array([1, None]), "p.npz: size: cannot be read: it is no array of numbers"),
+        (np.array([1, 2**64 - 1], np.uint64), "p.npz: size[1]: 18446744073709551615 is not allowed; allowed: whole"),
+        (np.array([True, False]), "p.npz: size: has elements of type bool"),
+    ],
+)
+def test_a_wrong_column_is_named(tmp_path: Path, column: np.ndarray, told: str) -> None:
+    np.savez(tmp_path / "p.npz", src=[0, 1], dst=[1, 2], size=column, ctime=[0, 0], note=np.array([None]))
+    with pytest.raises(InputError) as caught:
+        read_packets(tmp_path / "p.npz", 9)
+    assert told in str(caught.value)
+
+
+def test_bytes_that_are_no_array_are_no_column(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "p.npz", "w") as archive:
+        for name in ("src", "dst", "size", "ctime"):
+            archive.writestr(f"{name}.npy", b"0,1,2")
+    with pytest.raises(InputError, match="src: cannot be read: it is no array of numbers"):
+        read_packets(tmp_path / "p.npz", 9)
 
 
 @pytest.mark.parametrize(
@@ -109,6 +142,7 @@ def test_files_that_are_no_packets(tmp_path: Path) -> None:
         ("0,1,-1\n", "m.csv:2: weight: -1.0 is not allowed"),
         ("0,1,nan\n", "m.csv:2: weight: nan is not allowed"),
         ("0,1,a\n", "m.csv:2: weight: 'a' is not allowed; allowed: a number"),
+        ("0,1,1_0\n", "m.csv:2: weight: '1_0' is not allowed; allowed: a number"),
         ("0,1,0\n", "m.csv: has no weight over 0"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -153,14 +154,30 @@ def test_a_placement_serves_a_faster_network_too(programs, tmp_path: Path):
     assert np.array_equal(again.slices.tile, programs["annealing"].slices.tile)
 
 
+def archive(**other: object) -> dict[str, object]:
+    """An archive as a file holds it, of a system of two tiles."""
+    return {"names": ["peak", "mean"], "values": [[1, 2.5]], "places": [[1, 0]], "chosen": 0} | other
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
         (lambda data: data.update(format="pimsim-result-1"), "is no placement of format pimsim-placement-1"),
-        (lambda data: data["place"].pop(), "damaged"),
+        (lambda data: data["place"].remove(5), "damaged: place is no permutation of the tiles"),
+        (lambda data: data["place"].__setitem__(0, data["place"][0] + 0.5), "place is no permutation of the tiles"),
+        (lambda data: data.update(place="abc"), "damaged: place is no list"),
         (lambda data: data["place"].__setitem__(0, data["place"][1]), "no permutation"),
-        (lambda data: data.pop("fingerprint"), "damaged"),
-        (lambda data: data.update(start="spiral"), "no order is called spiral"),
+        (lambda data: data.pop("fingerprint"), "damaged: fingerprint is missing"),
+        (lambda data: data.update(start="spiral"), "no order is called 'spiral'"),
+        (lambda data: data.update(chips=True), "damaged: chips is no whole number"),
+        (lambda data: data["objectives"].pop("peak"), "objectives has other keys than latency, mean, spread, energy"),
+        (lambda data: data["at_start"].update(peak="7"), "at_start holds something that is no number"),
+        (lambda data: data.update(archive=[]), "archive is no mapping"),
+        (lambda data: data.update(archive=archive(chosen=1)), "archive does not hold what its names, values and"),
+        (lambda data: data.update(archive=archive(values=[[1]])), "archive does not have a value for each of its"),
+        (lambda data: data.update(archive=archive(values=[[1, None]])), "archive holds something that is no number"),
+        (lambda data: data.update(archive=archive(places=[[0, 0]])), "archive is no permutation"),
+        (lambda data: data.update(archive=archive()), "archive has places of other tiles"),
     ],
 )
 def test_a_damaged_file_is_one_clear_line(programs, tmp_path: Path, damage, words):
@@ -176,11 +193,29 @@ def test_a_damaged_file_is_one_clear_line(programs, tmp_path: Path, damage, word
 def test_a_file_that_is_not_there_or_has_another_name(programs, tmp_path: Path):
     with pytest.raises(InputError, match="no such file"):
         program_of(f"mapping.placement={tmp_path / 'none.json'}")
-    (tmp_path / "text.json").write_text("not JSON")
-    with pytest.raises(InputError, match="cannot be read"):
-        program_of(f"mapping.placement={tmp_path / 'text.json'}")
+    for text in ("not JSON", "[" * 100_000):
+        (tmp_path / "text.json").write_text(text)
+        with pytest.raises(InputError, match="cannot be read: it is no JSON"):
+            program_of(f"mapping.placement={tmp_path / 'text.json'}")
     with pytest.raises(InputError, match="ends in .json"):
         save_placement(programs["snake"], tmp_path / "kept.npz")
+
+
+def test_a_placement_is_saved_whole_or_not_at_all(programs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for path in (tmp_path / "none" / "kept.json", tmp_path / "a\0b.json"):
+        with pytest.raises(InputError, match="cannot be written: "):
+            save_placement(programs["snake"], path)
+    (tmp_path / "kept.json").write_text("of before")
+
+    def full(path: Path, text: str, **_: object) -> None:
+        path.write_bytes(text.encode()[:100])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(InputError, match="kept.json: cannot be written: No space left"):
+        save_placement(programs["snake"], tmp_path / "kept.json")
+    assert [path.name for path in tmp_path.iterdir()] == ["kept.json"]
+    assert (tmp_path / "kept.json").read_text() == "of before"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from math import prod
+from pathlib import Path
 
 import networkx as nx
 import numpy as np
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from pimsim.config import graphs, load_network, load_system, shipped_networks
 from pimsim.config.network import MOST_ROUTERS, Network
 from pimsim.errors import InputError
+from pimsim.network.routing import build_routing
 from pimsim.network.topology import Topology, build_topology, coordinates, mesh_topology, router_coordinates
 
 
@@ -171,7 +173,10 @@ def test_places_and_one_way_channels_come_from_the_file(tmp_path):
         ("g.txt", "# nothing\n", "g.txt: the graph has no edges"),
         ("g.txt", "0 0\n", "the edge [0, 0] joins a router to itself"),
         ("g.json", "{]", "g.json: not a graph: "),
-        ("g.json", "[]", "g.json: not a graph: "),
+        ("g.json", "[]", "g.json: not a graph: it needs nodes: [{id: ...}, ...] and edges: "),
+        ("g.json", '{"nodes": [{"name": 1}], "edges": []}', "g.json: not a graph: it needs nodes: [{id: ...}, ...]"),
+        ("g.json", '{"nodes": [{"id": [1]}], "edges": []}', "g.json: not a graph: it needs nodes: [{id: ...}, ...]"),
+        ("g.json", '{"nodes": [], "edges": [1]}', "g.json: not a graph: it needs nodes: [{id: ...}, ...]"),
         ("g.graphml", "<a>", "g.graphml: not a graph: "),
         ("g.txt", None, "noc.topology.file: 'g.txt' cannot be read: No such file"),
         ("g.txt", "".join(f"{n} {n + 1}\n" for n in range(MOST_ROUTERS)), "8,193 routers; allowed: at most 8,192"),
@@ -185,6 +190,31 @@ def test_a_wrong_graph_is_named(tmp_path, name, text, message):
     with pytest.raises(InputError) as caught:
         load_network(file)
     assert message in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_routers_to_which_no_edge_leads_are_not_lost(tmp_path):
+    nodes = [{"id": n} for n in range(5)]
+    edges = [{"source": 0, "target": 1}, {"source": 1, "target": 2}]
+    (tmp_path / "g.json").write_text(json.dumps({"nodes": nodes, "edges": edges}))
+    noc = load_network("mesh-8x8", [f"noc.topology={{kind: graph, file: {tmp_path / 'g.json'}}}"])
+    assert noc.routers == 5
+    with pytest.raises(InputError, match="is not connected: router 3 cannot be reached from router 0"):
+        build_routing(build_topology(noc), noc)
+
+
+def test_the_network_in_the_guide_loads(tmp_path):
+    guide = (Path(__file__).parents[2] / "arch_configs" / "README.md").read_text()
+    (tmp_path / "own.yaml").write_text(next(b for b in guide.split("```yaml\n") if "pimsim-noc" in b).split("```")[0])
+    assert load_network(tmp_path / "own.yaml").shape == (4, 4, 4)
+
+
+@pytest.mark.parametrize("text", ["format: pimsim-noc-2\nname: x\nnoc: {}\n", "base: mesh-8x8\nformat: pimsim-noc-2\n"])
+def test_a_format_of_another_version_is_named(tmp_path, text):
+    (tmp_path / "own.yaml").write_text(text)
+    with pytest.raises(InputError, match="'pimsim-noc-2' is not allowed; allowed: pimsim-noc-1 or pimsim-system-1"):
+        load_network(tmp_path / "own.yaml")
+    with pytest.raises(InputError, match="format: 'pimsim-noc-1' is not allowed; allowed: pimsim-system-1"):
+        load_system(shipped_networks()["mesh-8x8"])
 
 
 @pytest.mark.parametrize("name", shipped_networks())
@@ -208,6 +238,13 @@ def test_a_network_is_that_of_a_chip_a_file_or_loaded_already():
     [
         ("mesh-8x9", None, "'mesh-8x9' is neither a shipped system or network nor a file, did you mean 'mesh-8x8'?"),
         ("mesh-8x8", "noc.router.vc=2", "noc.router.vc: noc.router has no key 'vc', did you mean 'vcs'?"),
+        ("mesh-8x8", "router.vcs=3", "a network description has no key 'router'; allowed: format, name, paper, noc"),
+        ("mesh-8x8", "noc.router.inject_latency=1025", "1025 is not allowed; allowed: a whole number from 1 to 1,024"),
+        ("mesh-8x8", "noc.router.routing_cycles=1025", "1025 is not allowed; allowed: a whole number from 0 to 1,024"),
+        ("mesh-8x8", "noc.topology.links=[{latency: 1025}]", "allowed: a whole number from 1 to 1,024"),
+        ("mesh-8x8", "noc={topology: {kind: mesh, shape: [2], links: [{width_bits: 1}]}, flit_bits: 1025,"
+         " clock_ghz: 1}",
+         "a flit of 1,025 bits would hold a link of width_bits 1 for over 1,024 cycles"),
         ("mesh-8x8", "noc.mesh=[8, 8]", "write topology: {kind: mesh, shape: [...]}"),
         ("mesh-8x8", "format=pimsim-noc-2", "format: 'pimsim-noc-2' is not allowed; allowed: pimsim-noc-1"),
         ("torus-8x8", "noc.io_router=[8, 0]", "io_router [8, 0] lies outside the torus [8, 8]"),

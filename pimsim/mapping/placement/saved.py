@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pimsim.config.placement import ORDERS
-from pimsim.errors import InputError
+from pimsim.errors import InputError, shown
 from pimsim.mapping.placement.archive import Archive
 from pimsim.mapping.placement.objectives import Objectives
 
@@ -39,11 +42,23 @@ class Placement:
 def save_placement(program: Program, path: str | Path) -> None:
     """Write a Program's placement; ``mapping.placement: FILE`` uses it again.
 
-    Raises InputError where the file's name does not end in .json, by which a system file tells it from a strategy.
+    The file appears whole or not at all: it is written beside, then renamed.
+
+    Raises:
+        InputError: it cannot be written, or its name does not end in .json, by which a system file tells it from a
+            strategy.
     """
-    if Path(path).suffix != ".json":
+    target = Path(path)
+    if target.suffix != ".json":
         raise InputError("a placement is saved as JSON", file=path, allowed="a name that ends in .json")
-    Path(path).write_text(placement_json(program.placement), encoding="utf-8")
+    stage = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        stage.write_text(placement_json(program.placement), encoding="utf-8")
+        stage.replace(target)
+    except (OSError, ValueError) as error:  # ValueError: what no name can hold
+        with suppress(OSError, ValueError):
+            stage.unlink()
+        raise InputError(f"cannot be written: {getattr(error, 'strerror', None) or error}", file=path) from None
 
 
 def placement_json(placement: Placement) -> str:
@@ -68,39 +83,80 @@ def load_placement(path: str | Path) -> Placement:
         data = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError("there is no such file", file=path, key="mapping.placement") from None
-    except (OSError, ValueError) as error:
-        raise InputError(f"cannot be read: {error}", file=path, key="mapping.placement") from None
+    except OSError as error:
+        raise InputError(f"cannot be read: {error.strerror}", file=path, key="mapping.placement") from None
+    except (ValueError, RecursionError):
+        raise InputError("cannot be read: it is no JSON", file=path, key="mapping.placement") from None
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise InputError(f"is no placement of format {FORMAT}", file=path, key="mapping.placement")
     try:
         return _placement(data)
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"is damaged: {error!r}", file=path, key="mapping.placement") from None
+    except _Damage as damage:
+        raise InputError(f"is damaged: {damage}", file=path, key="mapping.placement") from None
+
+
+class _Damage(Exception):
+    """What is missing, or is not what it should be."""
+
+
+_KINDS = {str: "text", int: "whole number", dict: "mapping", list: "list"}
+
+
+def _item(data: dict[str, Any], key: str, kind: type) -> Any:
+    if key not in data:
+        raise _Damage(f"{key} is missing")
+    if type(data[key]) is not kind:  # JSON has no subclasses, but a bool is an int
+        raise _Damage(f"{key} is no {_KINDS[kind]}")
+    return data[key]
 
 
 def _placement(data: dict[str, Any]) -> Placement:
-    """Raises KeyError, TypeError or ValueError where something is missing or is not what it should be."""
-    place = _permutation(data["place"])
-    if data["start"] not in ORDERS:
-        raise ValueError(f"no order is called {data['start']}")
-    archive = None
-    if "archive" in data:
-        kept = data["archive"]
-        places = np.array([_permutation(row) for row in kept["places"]])
-        archive = Archive(tuple(kept["names"]), np.array(kept["values"], dtype=np.float64), places, kept["chosen"])
+    place = _permutation(_item(data, "place", list), "place")
+    if _item(data, "start", str) not in ORDERS:
+        raise _Damage(f"no order is called {shown(data['start'])}")
+    words = {key: _item(data, key, str) for key in ("strategy", "start", "workload", "system", "fingerprint")}
     return Placement(
-        strategy=str(data["strategy"]), start=data["start"], place=place, workload=str(data["workload"]),
-        system=str(data["system"]), chips=int(data["chips"]), fingerprint=str(data["fingerprint"]),
-        at_start=Objectives(**data["at_start"]) if data["at_start"] else None,
-        objectives=Objectives(**data["objectives"]) if data["objectives"] else None, archive=archive,
+        **words, place=place, chips=_item(data, "chips", int), at_start=_objectives(data, "at_start"),
+        objectives=_objectives(data, "objectives"), archive=_archive(data, place.size) if "archive" in data else None,
     )  # fmt: skip
 
 
-def _permutation(values: list[int]) -> np.ndarray:
-    place = np.array(values, dtype=np.int64)
-    if place.ndim != 1 or not np.array_equal(np.sort(place), np.arange(place.size)):
-        raise ValueError("place is no permutation of the tiles")
-    return place
+def _objectives(data: dict[str, Any], key: str) -> Objectives | None:
+    if key in data and data[key] is None:
+        return None
+    values = _item(data, key, dict)
+    if values.keys() != set(Objectives._fields):
+        raise _Damage(f"{key} has other keys than {', '.join(Objectives._fields)}")
+    return Objectives(**dict(zip(values, _numbers([*values.values()], key), strict=True)))
+
+
+def _archive(data: dict[str, Any], tiles: int) -> Archive:
+    kept = _item(data, "archive", dict)
+    names, chosen = _item(kept, "names", list), _item(kept, "chosen", int)
+    rows, places = _item(kept, "values", list), _item(kept, "places", list)
+    if not all(type(name) is str for name in names) or not 0 <= chosen < len(places) == len(rows):
+        raise _Damage("archive does not hold what its names, values and places say")
+    if any(type(row) is not list or len(row) != len(names) for row in rows):
+        raise _Damage("archive does not have a value for each of its names")
+    values = np.array([_numbers(row, "archive") for row in rows])
+    found = [_permutation(row, "archive") for row in places]
+    if any(place.size != tiles for place in found):
+        raise _Damage("archive has places of other tiles")
+    return Archive(tuple(names), values, np.array(found), chosen)
+
+
+def _numbers(values: list[Any], key: str) -> list[float]:
+    if not all(type(value) in (int, float) and abs(value) <= sys.float_info.max for value in values):
+        raise _Damage(f"{key} holds something that is no number")
+    return [float(value) for value in values]
+
+
+def _permutation(values: Any, key: str) -> np.ndarray:
+    """(tiles,) int64 of a list that holds each of the numbers from 0 once."""
+    whole = type(values) is list and all(type(value) is int for value in values)
+    if not whole or sorted(values) != list(range(len(values))):
+        raise _Damage(f"{key} is no permutation of the tiles")
+    return np.array(values, np.int64)
 
 
 def check_reuse(saved: Placement, wanted: Placement, path: str) -> None:

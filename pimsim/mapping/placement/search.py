@@ -25,8 +25,6 @@ from pimsim.mapping.placement.ways import Ways
 LATENCY, ENERGY, BUSY = range(3)  #: of ``sums``
 SITES, ROUTERS = range(2)  #: what a move exchanges: the tiles on two sites, or at two routers
 
-
-
 Progress = Callable[[int, int], None]  #: (moves done, moves in all)
 
 

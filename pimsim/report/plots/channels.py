@@ -17,6 +17,7 @@ from matplotlib.collections import PolyCollection
 from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.patheffects import withStroke
 
 from pimsim.network.topology import Topology, router_coordinates
 from pimsim.report.plots.style import DARK, GREY, LIGHT
@@ -27,11 +28,17 @@ HEAT = ListedColormap(colormaps["YlOrRd"](np.linspace(0.12, 1, 256)))
 HALF = 0.23  #: of a router's square; neighbours are 1 apart
 ASIDE = 0.09  #: of a channel, from the line between its routers
 SHAFT, HEAD, HEAD_LENGTH = 0.032, 0.075, 0.15
+IDLE, IDLE_WIDTH = (0.86, 0.86, 0.86, 1.0), 0.4  #: colour of an idle channel, and its width as a share of others'
+NEAR, APART = 0.72, 0.56  #: routers that stand at no grid points: most neighbours, and the nearest of all
+FEW = 24  #: so many routers need not stand so near
+INCHES, INCHES_OF_GRAPH = 0.62, 0.5  #: of 1
 STUB = 0.42  #: of a channel around the edge
 GAP = 0.9  #: between tiers
 MOST_TIERS = 64  #: with more different heights than that, heights are no tiers
 MOST_SPRINGS = 499  #: routers that springs place; more need SciPy, and stay on their circle
 MOST_LABELS = 16  #: coordinates along an edge
+MOST_NAMES = 200  #: routers of a graph whose names are shown
+DARK_BELOW = 0.5  #: luminance, from 0 to 1, on which letters are white
 
 
 def draw(
@@ -57,13 +64,15 @@ def draw(
     largest = max(float(each.max(initial=0.0)) for each in [busy, *(ends or [])])
     scale = Normalize(0, largest or 1.0)
     width, height = np.ptp(place, axis=0) + 1
-    across = min(15.0, max(4.5, 0.62 * width))
+    across = min(15.0, max(4.5, (INCHES if topology.is_grid else INCHES_OF_GRAPH) * width))
     down = min(20.0, max(2.0, across * height / width))
     figure = Figure(figsize=(across, down))
     axes = figure.add_axes((0, 0, 1, 1))
     _draw_routers(axes, place, ends, scale)
     _draw_channels(axes, topology, place, tiers, busy, scale)
     _label(axes, topology, place, tiers)
+    if not topology.is_grid and topology.routers <= MOST_NAMES:
+        _name_routers(axes, topology, place, ends, scale, 72 * across / width)
     axes.set_xlim(place[:, 0].min() - 0.8, place[:, 0].max() + 0.8)
     axes.set_ylim(place[:, 1].max() + 0.8, place[:, 1].min() - (1.15 if len(set(tiers)) > 1 else 0.8))
     axes.set_aspect("equal")
@@ -74,7 +83,7 @@ def draw(
 
 
 def _places(topology: Topology) -> tuple[np.ndarray, np.ndarray]:
-    """(R, 2) where each router is drawn, and (R,) its tier; neighbours are about 1 apart."""
+    """(R, 2) where each router is drawn, and (R,) its tier; neighbours are about 1 apart, in a large graph NEAR."""
     flat, height = _positions(topology), topology.position[:, 2]
     levels, tiers = np.unique(height, return_inverse=True)
     if levels.size > MOST_TIERS:
@@ -97,8 +106,18 @@ def _positions(topology: Topology) -> np.ndarray:
         graph.add_nodes_from(range(topology.routers))
         found = nx.spring_layout(graph, k=1.6 / math.sqrt(topology.routers), iterations=200, seed=1)
         flat = np.array([found[router] for router in range(topology.routers)])
-    near = _nearest(flat)
-    return flat / near if near > 0 else flat
+    return flat * _spread(flat)
+
+
+def _spread(flat: np.ndarray) -> float:
+    """What places (R, 2) are multiplied by, so that squares and letters are large beside the distances."""
+    nearest = _nearest(flat)
+    near, closest = float(np.quantile(nearest, 0.2)), float(nearest.min())  # a fifth of the routers are nearer
+    if near == 0:
+        return 1.0
+    if len(flat) <= FEW or closest == 0:
+        return 1 / near
+    return min(1 / near, max(NEAR / near, APART / closest))
 
 
 def _is_plain_circle(topology: Topology) -> bool:
@@ -110,14 +129,14 @@ def _is_plain_circle(topology: Topology) -> bool:
     return bool(np.ptp(radius) < 1e-6 * radius.max() and around < 0.4)
 
 
-def _nearest(flat: np.ndarray) -> float:
-    """Distance of a router to the nearest other: a fifth of them are nearer."""
+def _nearest(flat: np.ndarray) -> np.ndarray:
+    """(R,) distance of each router to the nearest other."""
     nearest = []
     for router, place in enumerate(flat):
         distance = np.hypot(*(flat - place).T)
         distance[router] = np.inf
         nearest.append(distance.min())
-    return float(np.quantile(nearest, 0.2))
+    return np.array(nearest)
 
 
 def _at_routers(topology: Topology, flits: np.ndarray, cycles: float) -> np.ndarray:
@@ -151,10 +170,12 @@ def _draw_channels(
     colours = np.array(HEAT(scale(busy)))
     edges = colours * (0.75, 0.75, 0.75, 1)
     idle = busy == 0
-    colours[idle], edges[idle] = (1, 1, 1, 1), (0.75, 0.75, 0.75, 1)
+    colours[idle], edges[idle] = IDLE, IDLE
+    colours[idle & upright], edges[idle & upright] = (1, 1, 1, 1), (0.75, 0.75, 0.75, 1)  # not thinner, but hollow
+    wide = np.where(idle, IDLE_WIDTH, 1.0)
     shapes = np.concatenate([
-        _arrows(begin[flat], end[flat]),
-        _stubs(topology, begin, around),
+        _arrows(begin[flat], end[flat], wide[flat]),
+        _stubs(topology, begin, around, wide),
         _triangles(begin[upright], tiers[topology.target][upright] > tiers[topology.source][upright]),
     ])  # fmt: skip
     channel = np.concatenate([np.flatnonzero(each) for each in (flat, around, upright)])
@@ -176,32 +197,32 @@ def _around(topology: Topology) -> np.ndarray:
     return (jump > 1) & (topology.dimension < 2)
 
 
-def _arrows(begin: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """(n, 7, 2) polygons from router to router."""
+def _arrows(begin: np.ndarray, end: np.ndarray, wide: np.ndarray) -> np.ndarray:
+    """(n, 7, 2) polygons from router to router, ``wide`` (n,) times as wide as usual."""
     way = end - begin
     length = np.maximum(np.linalg.norm(way, axis=1, keepdims=True), 1e-9)
     along = way / length
-    return _polygons(begin + HALF * along, along, np.maximum(length[:, 0] - 2 * HALF, 0.05))
+    return _polygons(begin + HALF * along, along, np.maximum(length[:, 0] - 2 * HALF, 0.05), wide)
 
 
-def _polygons(start: np.ndarray, along: np.ndarray, length: np.ndarray) -> np.ndarray:
+def _polygons(start: np.ndarray, along: np.ndarray, length: np.ndarray, wide: np.ndarray) -> np.ndarray:
     """(n, 7, 2) arrows, shifted to the right of their way."""
     right = np.column_stack([-along[:, 1], along[:, 0]])  # y grows downwards
     neck = np.maximum(length - HEAD_LENGTH, 0.3 * length)
     outline = [(0 * neck, -SHAFT), (neck, -SHAFT), (neck, -HEAD), (length, 0), (neck, HEAD), (neck, SHAFT),
                (0 * neck, SHAFT)]  # fmt: skip
-    corners = [start + far[:, None] * along + (ASIDE + aside) * right for far, aside in outline]
+    corners = [start + far[:, None] * along + (ASIDE + aside * wide)[:, None] * right for far, aside in outline]
     return np.stack(corners, axis=1)
 
 
-def _stubs(topology: Topology, begin: np.ndarray, around: np.ndarray) -> np.ndarray:
+def _stubs(topology: Topology, begin: np.ndarray, around: np.ndarray, wide: np.ndarray) -> np.ndarray:
     """(n, 7, 2) arrows out of the picture, for channels around the edge."""
     direction = np.zeros((topology.channels, 2))
     rows = np.flatnonzero(around)
     up = np.where(topology.source_port[rows] % 2 == 0, 1.0, -1.0)
     direction[rows, topology.dimension[rows]] = up
     along = direction[rows]
-    return _polygons(begin[rows] + HALF * along, along, np.full(rows.size, STUB))
+    return _polygons(begin[rows] + HALF * along, along, np.full(rows.size, STUB), wide[rows])
 
 
 def _triangles(begin: np.ndarray, up: np.ndarray) -> np.ndarray:
@@ -230,10 +251,29 @@ def _label(axes: Axes, topology: Topology, place: np.ndarray, tiers: np.ndarray)
             for x in range(0, n, math.ceil(n / MOST_LABELS)):
                 spot = (low + x, bottom + off) if across else (left - off, low + x)
                 axes.text(*spot, str(x), fontsize=7, color=GREY, ha="center", va="center")
-    if not topology.is_grid and topology.routers <= 200:
-        for router, (x, y) in enumerate(place):
-            name = topology.names[router] if topology.names else str(router)
-            axes.text(x, y, name, fontsize=6, color=DARK, ha="center", va="center", zorder=5)
+
+
+def _name_routers(
+    axes: Axes, topology: Topology, place: np.ndarray, ends: list[np.ndarray] | None, scale: Normalize, unit: float
+) -> None:
+    """Names in the squares of routers, as large as fits; ``unit``: points that a distance of 1 is drawn as."""
+    names = topology.names or tuple(map(str, range(topology.routers)))
+    longest = max(2, *map(len, names))
+    size = min(9.0, max(4.5, 2 * HALF * unit / (0.68 * longest)))  # a letter is about 0.64 times as wide as tall
+    halves = [np.full(topology.routers, 0.9)] if ends is None else [_luminance(HEAT(scale(busy))) for busy in ends]
+    dark = np.array(halves) < DARK_BELOW
+    for router, (x, y) in enumerate(place):
+        on = dark[:, router]
+        text = axes.text(x, y, names[router], fontsize=size, color="white" if on.all() else "black", ha="center",
+                         va="center", zorder=5)  # fmt: skip
+        if on.any() and not on.all():
+            text.set_path_effects([withStroke(linewidth=0.25 * size, foreground="white")])
+
+
+def _luminance(colours: np.ndarray) -> np.ndarray:
+    """From 0 to 1, of sRGB colours (n, 4) (weights of ITU-R BT.709, on the values as they are stored)."""
+    light: np.ndarray = colours[:, :3] @ (0.2126, 0.7152, 0.0722)
+    return light
 
 
 def _draw_keys(
@@ -264,8 +304,9 @@ def _draw_key(axes: Axes, shape: str, at: np.ndarray) -> None:
             axes.add_patch(Polygon(at + 0.3 * np.array(corner), facecolor=HEAT(tone), edgecolor="none"))
         axes.add_patch(Rectangle((x - 0.3, y - 0.3), 0.6, 0.6, facecolor="none", edgecolor=DARK, linewidth=0.6))
     elif shape == "idle":
-        arrow = _polygons(np.array([(x - 0.4, y - ASIDE)]), np.array([(1.0, 0.0)]), np.array([0.8]))
-        axes.add_collection(PolyCollection(list(arrow), facecolors="white", edgecolors=GREY, linewidths=0.6))
+        wide = np.array([2 * IDLE_WIDTH])  # the key's unit is half as large
+        arrow = _polygons(np.array([(x - 0.4, y - ASIDE)]), np.array([(1.0, 0.0)]), np.array([0.8]), wide)
+        axes.add_collection(PolyCollection(list(arrow), facecolors=[IDLE], edgecolors=[IDLE], linewidths=0.35))
     else:
         sign = -1 if shape == "up" else 1
         corners = at + sign * 0.28 * np.array([(-1, -0.75), (0, 1), (1, -0.75)])

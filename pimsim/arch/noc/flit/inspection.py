@@ -89,4 +89,4 @@ def describe_lost(M: np.ndarray, T: np.ndarray, n: Net, network: Network, packet
     if word & layout.FORKS or network.routing is None:
         return f"the tree of packet {packet} ends at {here}, or takes a port that leads nowhere; on edge {route}"
     there = network.topology.router_name(int(network.topology.terminal_router[packets.target[packet]]))
-    return f"{network.routing.name} has no hop at {here} towards {there} in class {route & 255}"
+    return f"{network.routing.name} has no hop at {here} towards {there} in class {route & layout.CLASS_MASK}"

@@ -81,7 +81,9 @@ the same, at a terminal's router."""
 
 # A flit, one word: 0..2**63 - 1
 HEAD, TAIL = 1, 2
-ROUTE_SHIFT = 2  #: 30 bits: class | hops << 8, or the edge of a multicast
+ROUTE_SHIFT = 2  #: 30 bits: class | hops << HOPS_SHIFT, or the edge of a multicast
+HOPS_SHIFT = 8
+CLASS_MASK = (1 << HOPS_SHIFT) - 1
 PACKET_SHIFT = 32
 PACKET_MASK = (1 << 30) - 1
 FORKS = 1 << 62  #: the packet is a multicast
@@ -91,7 +93,7 @@ ROUTE_MASK = (1 << 30) - 1
 BUSY_ROUTERS = 0
 BUSY_SOURCES = 1
 IN_FLIGHT = 2  #: flits that have left their source and not arrived, copies included
-MOVED = 3  #: last cycle in which a flit went through a switch
+MOVED = 3  #: last cycle in which a flit went through a switch, or there was none to go
 ARRIVED = 4  #: packets, whole
 COMING = 5  #: next packet of the replay
 REPORTS = 6  #: entries in the list of arrivals
@@ -123,7 +125,6 @@ class Net(NamedTuple):
     vc_allocator: int
     switch_allocator: int
     iterations: int
-    classes: int
     masked: int  #: 1: heads may not take every virtual channel
     narrow: int  #: 1: some output is occupied for more than a cycle by one flit
     reporting: int  #: 1: arrivals are listed for the user of the network

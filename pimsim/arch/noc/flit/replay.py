@@ -18,7 +18,7 @@ from pimsim.network.packets import NEVER, Arrivals, Branches, Deadlock, Packets
 from pimsim.network.routing import Routing
 from pimsim.network.topology import Topology
 
-MOST_PACKETS = 1 << 29  #: of a run: what a flit's word can name
+MOST_PACKETS = 1 << 30  #: of a run: what the word of a flit can name
 CYCLES_AT_A_TIME = 1 << 14  #: then the kernel is left for progress and Ctrl-C
 
 

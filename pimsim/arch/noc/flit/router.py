@@ -1,7 +1,7 @@
 """A router: what happens to heads and flits, between the allocators.
 
 Input-queued, wormhole, credits; see :mod:`pimsim.reference.router` for the same in the words of the hardware.
-``g`` is an input's virtual channel, ``d`` the one downstream that its packet goes to, ``t`` the present cycle.
+``d`` is the virtual channel downstream that a packet goes to; for the other one-letter names see :mod:`.step`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pimsim.arch.noc.flit.events import post, wake_router
 from pimsim.arch.noc.flit.source import next_free_slot, write_flit
 from pimsim.engine.bits import discard, insert, is_empty, load_set, words_of_set
 from pimsim.engine.compiling import internal
+from pimsim.network.routing import CLASS_SHIFT, PORT_MASK
 
 
 @internal
@@ -81,7 +82,7 @@ def request(M, T, n, g, t):  # type: ignore[no-untyped-def]
         if to == r:
             wait_for(M, T, n, g, base, T[n.terminal_port + target], n.every_vc, 0)
         else:
-            route = (word >> layout.ROUTE_SHIFT) & 255
+            route = (word >> layout.ROUTE_SHIFT) & layout.CLASS_MASK
             if route == 0 and n.adaptive >= 0:
                 insert(M, n, set_at(n, base, layout.ADAPTIVE), local(n, g))
             else:
@@ -111,7 +112,7 @@ def follow_table(M, T, n, g, base, route, to):  # type: ignore[no-untyped-def]
     if hop < 0:
         M[n.counts + layout.LOST] = g + 1
     else:
-        wait_for(M, T, n, g, base, hop & 255, M[n.class_vcs + (hop >> 8)], hop >> 8)
+        wait_for(M, T, n, g, base, hop & PORT_MASK, M[n.class_vcs + (hop >> CLASS_SHIFT)], hop >> CLASS_SHIFT)
 
 
 @internal
@@ -252,7 +253,8 @@ def _next_route(M, T, n, h, word):  # type: ignore[no-untyped-def]
             M[n.hops + (word >> layout.PACKET_SHIFT & layout.PACKET_MASK)] += 1
     else:
         route = (word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK
-        onward = (((route >> 8) + 1) << 8) | T[h + layout.NEXT_CLASS]
+        hops = (route >> layout.HOPS_SHIFT) + 1
+        onward = hops << layout.HOPS_SHIFT | T[h + layout.NEXT_CLASS]
     return (word & ~(layout.ROUTE_MASK << layout.ROUTE_SHIFT)) | onward << layout.ROUTE_SHIFT
 
 
@@ -265,7 +267,7 @@ def _eject(M, T, n, d, word, h, t, way):  # type: ignore[no-untyped-def]
     M[n.counts + layout.IN_FLIGHT] -= 1
     packet = word >> layout.PACKET_SHIFT & layout.PACKET_MASK
     if n.hops >= 0 and (word & (layout.HEAD | layout.FORKS)) == layout.HEAD:  # a multicast's are counted on the way
-        M[n.hops + packet] = ((word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK) >> 8
+        M[n.hops + packet] = ((word >> layout.ROUTE_SHIFT) & layout.ROUTE_MASK) >> layout.HOPS_SHIFT
     if (word & layout.TAIL) == 0:
         return
     arrival = t + T[way + layout.ARRIVAL]

@@ -1,4 +1,7 @@
-"""A terminal as source: an unbounded queue, one flit a cycle into the router's input."""
+"""A terminal as source: an unbounded queue, one flit a cycle into the router's input.
+
+For the one-letter names see :mod:`.step`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Speculation: heads bid for the switch before they have a virtual channel, in the hope that they get one in time."""
+"""Speculation: heads bid for the switch before they have a virtual channel, in the hope that they get one in time.
+
+For the one-letter names see :mod:`.step`.
+"""
 
 from __future__ import annotations
 

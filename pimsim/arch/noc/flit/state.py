@@ -118,7 +118,6 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
     vs = _bits(router.vcs)
     sets = _words(topology.ports << vs) * (layout.HEADS + 2 * topology.ports)
     every = (1 << router.vcs) - 1
-    classes = routing.next.shape[0] if routing is not None else 1
     masked = (routing is not None and bool(np.any(routing.class_vcs != every))) or (
         branches is not None and bool(np.any(branches.vcs != every))
     )
@@ -149,7 +148,6 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
         "vc_allocator": _ALLOCATORS[router.vc_allocator],
         "switch_allocator": _ALLOCATORS[router.switch_allocator],
         "iterations": router.iterations,
-        "classes": classes,
         "masked": int(masked),
         "narrow": int(bool((topology.flit_cycles > 1).any())),
         "reporting": int(reports > 0),

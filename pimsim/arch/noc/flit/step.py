@@ -1,4 +1,8 @@
-"""One cycle of the network, and many."""
+"""One cycle of the network, and many.
+
+In compiled functions ``M`` and ``T`` are the arrays and ``n`` the layout (see :mod:`.layout`), ``t`` is the present
+cycle, ``r`` a router, ``s`` a terminal, ``g`` an input's virtual channel, ``v`` the offset of its record.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +19,7 @@ from pimsim.engine.compiling import compiled, internal
 from pimsim.engine.words import words
 
 DONE, UNTIL, DEADLOCK = range(3)
-"""Why :func:`run` has returned: nothing is left; the given cycle is reached; nothing can move any more."""
+"""Why :func:`run` has returned: nothing is left; nothing happens before the given cycle; nothing can move any more."""
 
 
 @internal
@@ -28,6 +32,7 @@ def step(M, T, n, t):  # type: ignore[no-untyped-def]
 
 @internal
 def _happen(M, T, n, t):  # type: ignore[no-untyped-def]
+    """Events of cycle ``t``; what they cause in it comes after them."""
     b = t & n.ring_mask
     first = n.ring + b * n.ring_room
     k = 0
@@ -42,7 +47,7 @@ def _happen(M, T, n, t):  # type: ignore[no-untyped-def]
             request(M, T, n, number, t)
         elif kind == layout.REFILL:
             wake_source(M, n, number)
-        else:
+        else:  # a credit, or a head that joins: it never waited for a credit there
             v = n.vc + layout.VC * number
             T[v + layout.CREDIT_DUE] = 0
             if T[v + layout.COUNT] > 0:
@@ -52,6 +57,7 @@ def _happen(M, T, n, t):  # type: ignore[no-untyped-def]
 
 @internal
 def _sources(M, T, n, t):  # type: ignore[no-untyped-def]
+    """The turns of terminals that have something to send."""
     if M[n.counts + layout.BUSY_SOURCES] == 0:
         return
     for w in range((n.terminals + 63) >> 6):
@@ -64,6 +70,7 @@ def _sources(M, T, n, t):  # type: ignore[no-untyped-def]
 
 @internal
 def _routers(M, T, n, t):  # type: ignore[no-untyped-def]
+    """The turns of routers that have something to allocate."""
     if M[n.counts + layout.BUSY_ROUTERS] == 0:
         return
     moved = 0
@@ -133,7 +140,10 @@ def next_cycle(M, T, n, t):  # type: ignore[no-untyped-def]
 
 @compiled
 def run(M, T, n, t, until):  # type: ignore[no-untyped-def]
-    """Simulate from cycle ``t`` on, packets of the replay joining their queues; (reason, next cycle)."""
+    """Simulate from cycle ``t`` to ``until``, packets of the replay joining their queues.
+
+    Returns (reason, cycle of whatever happens next, which may be long after ``until``).
+    """
     M, T = words(M), words(T)
     while t < until:
         coming = M[n.counts + layout.COMING]
@@ -143,7 +153,7 @@ def run(M, T, n, t, until):  # type: ignore[no-untyped-def]
         if following < 0:
             return (DEADLOCK if M[n.counts + layout.IN_FLIGHT] > 0 else DONE), t
         if following >= until:
-            return UNTIL, until
+            return UNTIL, following
         t = following
         if M[n.counts + layout.IN_FLIGHT] == 0:
             M[n.counts + layout.MOVED] = t
