@@ -20,7 +20,6 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 
-
 from pimsim.network.packets import Arrivals, Packets
 from pimsim.network.traffic import bernoulli_packets, uniform
 from pimsim.noc import build_network
