@@ -190,7 +190,7 @@ def lose_an_owner(M, T, n):
 
 def lose_a_bid(M, T, n):
     routers = M[n.router : n.router + n.router_words * n.routers].reshape(n.routers, -1)
-    bids = routers[:, layout.HEADS + n.ports : layout.HEADS + 2 * n.ports]
+    bids = routers[:, layout.BIDS : layout.BIDS + n.ports]
     bids[tuple(np.argwhere(bids)[0])] = 0
 
 

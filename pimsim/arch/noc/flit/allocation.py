@@ -86,8 +86,8 @@ def withdraw(M, T, n, r):  # type: ignore[no-untyped-def]
         v = n.vc + layout.VC * (r << n.rs | i)
         if T[v + layout.STATE] == layout.WAITING:
             port = T[v + layout.OUT_PORT]
-            discard(M, n, set_at(n, base, layout.HEADS + port), i)
-            if not is_any(M, n, base, layout.HEADS + port):
+            discard(M, n, set_at(n, base, layout.BIDS + n.ports + port), i)
+            if not is_any(M, n, base, layout.BIDS + n.ports + port):
                 discard(M, n, set_at(n, base, layout.READY), port)
         else:
             discard(M, n, set_at(n, base, layout.ADAPTIVE), i)
@@ -101,7 +101,7 @@ def allocate_channels(M, T, n, r, t):  # type: ignore[no-untyped-def]
     while not is_empty(ready):
         port = lowest(ready)
         ready = without_lowest(ready)
-        heads = load_set(M, set_at(n, base, layout.HEADS + port), n)
+        heads = load_set(M, set_at(n, base, layout.BIDS + n.ports + port), n)
         free = np.uint64(M[base + n.free + port])
         first = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN]
         if is_empty(without_lowest(heads)):
@@ -236,7 +236,7 @@ def not_held(M, n, r, outputs, t):  # type: ignore[no-untyped-def]
 @internal
 def _bids(M, n, r, port):  # type: ignore[no-untyped-def]
     """Virtual channels that bid for an output."""
-    return load_set(M, set_at(n, n.router + n.router_words * r, layout.HEADS + n.ports + port), n)
+    return load_set(M, set_at(n, n.router + n.router_words * r, layout.BIDS + port), n)
 
 
 @internal

@@ -11,7 +11,7 @@ from pimsim.arch.noc.flit import chip, layout
 from pimsim.arch.noc.flit.chip_network import Ways
 from pimsim.arch.noc.flit.layout import Net
 from pimsim.arch.noc.flit.state import add_network, add_packets
-from pimsim.engine.arena import Arena
+from pimsim.engine.arena import Arena, joined
 from pimsim.mapping.program import Program
 from pimsim.network.fabric import CHIP, EJECT, INJECT, MESH
 from pimsim.units import PS_PER_NS, cycles_to_ps
@@ -75,7 +75,7 @@ def more_records(M: np.ndarray, T: np.ndarray, at: Any) -> np.ndarray:
     fresh[-1, layout.NEXT] = M[clock + chip.SPARE]
     M[clock + chip.SPARE] = present
     M[clock + chip.SPARES] += present
-    return np.concatenate([T, fresh.astype(np.int32).ravel()])
+    return joined([T, fresh.ravel()], np.int32)
 
 
 def require_nothing_lost(M: np.ndarray, T: np.ndarray, at: Any) -> None:

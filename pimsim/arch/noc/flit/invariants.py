@@ -72,9 +72,9 @@ def _router_words(M: np.ndarray, n: Net) -> np.ndarray:
 
 
 def _sets(M: np.ndarray, n: Net) -> np.ndarray:
-    """(routers, HEADS + 2 ports, members) bool: the sets of every router."""
+    """(routers, BIDS + 2 ports, members) bool: the sets of every router."""
     words = set_words(n._asdict())
-    sets = _router_words(M, n)[:, : words * (layout.HEADS + 2 * n.ports)].reshape(n.routers, -1, words)
+    sets = _router_words(M, n)[:, : words * (layout.BIDS + 2 * n.ports)].reshape(n.routers, -1, words)
     bits = np.ascontiguousarray(sets).view(np.uint8)
     return np.unpackbits(bits, axis=2, bitorder="little").astype(bool)
 
@@ -97,7 +97,7 @@ def _check_requests(
 ) -> None:
     """Heads that wait and virtual channels that bid are in the sets of their outputs, and in no other."""
     sets, state = _sets(M, n), vcs[: n.first_terminal, layout.STATE]
-    asking, bidding = sets[:, layout.HEADS : layout.HEADS + n.ports], sets[:, layout.HEADS + n.ports :]
+    bidding, asking = sets[:, layout.BIDS : layout.BIDS + n.ports], sets[:, layout.BIDS + n.ports :]
     expected = np.zeros_like(asking)
     g = np.flatnonzero(state == layout.WAITING)
     g = g[~sets[g >> n.rs, layout.ADAPTIVE, g & ((1 << n.rs) - 1)]]

@@ -68,10 +68,10 @@ OUTPUTS = 0  #: outputs for which some virtual channel has a flit and a credit n
 READY = 1  #: outputs with both waiting heads and free virtual channels
 ADAPTIVE = 2  #: heads that choose an output in every cycle
 JOINING = 3  #: heads that have got a virtual channel in this cycle
-HEADS = 4  #: + port: heads that wait for a virtual channel of the output
-# HEADS + n.ports + port: virtual channels that bid for the output; then words: n.free + port: mask of the output's free
-# virtual channels; n.hold + port: cycle from which the output may be granted; n.batch: cycle in which the last batch of
-# heads was taken for routing
+BIDS = 4  #: + port: virtual channels that bid for the output
+# BIDS + n.ports + port: heads that wait for a virtual channel of the output; then words: n.free + port: mask of the
+# output's free virtual channels; n.hold + port: cycle from which the output may be granted; n.batch: cycle in which
+# the last batch of heads was taken for routing
 
 # Events: kind << KIND_SHIFT | number
 KIND_SHIFT = 28

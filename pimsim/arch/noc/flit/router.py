@@ -125,7 +125,7 @@ def wait_for(M, T, n, g, base, port, vcs, following):  # type: ignore[no-untyped
     T[n.vc + layout.VC * g + layout.OUT_PORT] = port
     T[h + layout.VCS] = vcs
     T[h + layout.NEXT_CLASS] = following
-    insert(M, n, set_at(n, base, layout.HEADS + port), local(n, g))
+    insert(M, n, set_at(n, base, layout.BIDS + n.ports + port), local(n, g))
     if M[base + n.free + port] != 0:
         insert(M, n, set_at(n, base, layout.READY), port)
 
@@ -140,10 +140,10 @@ def give_channel(M, T, n, g, port, index, t):  # type: ignore[no-untyped-def]
     T[v + layout.STATE] = layout.KEEPING if _more_branches(T, n, T[h + layout.BRANCH]) else layout.ACTIVE
     T[v + layout.OUT] = T[n.port + layout.PORT * (r * n.ports + port) + layout.DOWN] + index
     T[h + layout.READY_AT] = (t + n.va_cycles) & layout.SOON
-    discard(M, n, set_at(n, base, layout.HEADS + port), local(n, g))
+    discard(M, n, set_at(n, base, layout.BIDS + n.ports + port), local(n, g))
     free = M[base + n.free + port] & ~(1 << index)
     M[base + n.free + port] = free
-    if free == 0 or not is_any(M, n, base, layout.HEADS + port):
+    if free == 0 or not is_any(M, n, base, layout.BIDS + n.ports + port):
         discard(M, n, set_at(n, base, layout.READY), port)
     if n.joins == 1:
         insert(M, n, set_at(n, base, layout.JOINING), local(n, g))
@@ -171,7 +171,7 @@ def bid(M, T, n, g, t):  # type: ignore[no-untyped-def]
         r = g >> n.rs
         base = n.router + n.router_words * r
         port = T[v + layout.OUT_PORT]
-        insert(M, n, set_at(n, base, layout.HEADS + n.ports + port), local(n, g))
+        insert(M, n, set_at(n, base, layout.BIDS + port), local(n, g))
         insert(M, n, set_at(n, base, layout.OUTPUTS), port)
         wake_router(M, n, r)
     else:
@@ -182,8 +182,8 @@ def bid(M, T, n, g, t):  # type: ignore[no-untyped-def]
 @internal
 def stop_bidding(M, n, g, base, port):  # type: ignore[no-untyped-def]
     """``g`` has no flit, or no credit."""
-    discard(M, n, set_at(n, base, layout.HEADS + n.ports + port), local(n, g))
-    if not is_any(M, n, base, layout.HEADS + n.ports + port):
+    discard(M, n, set_at(n, base, layout.BIDS + port), local(n, g))
+    if not is_any(M, n, base, layout.BIDS + port):
         discard(M, n, set_at(n, base, layout.OUTPUTS), port)
 
 
@@ -290,7 +290,7 @@ def _release(M, T, n, g, d, base, port, last_branch, t, packet):  # type: ignore
     """The tail has left: the virtual channel behind it is free, and the next packet or branch takes its turn."""
     v = n.vc + layout.VC * g
     M[base + n.free + port] |= 1 << (d & ((1 << n.vs) - 1))
-    if is_any(M, n, base, layout.HEADS + port):
+    if is_any(M, n, base, layout.BIDS + n.ports + port):
         insert(M, n, set_at(n, base, layout.READY), port)
     if not last_branch:
         h = n.head + layout.HEAD_OF_VC * g

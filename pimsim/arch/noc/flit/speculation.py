@@ -22,7 +22,7 @@ def note_early(M, T, n, r, t):  # type: ignore[no-untyped-def]
     while not is_empty(ready):
         port = lowest(ready)
         ready = without_lowest(ready)
-        early = _early(M, T, n, r, port, load_set(M, set_at(n, base, layout.HEADS + port), n), t)
+        early = _early(M, T, n, r, port, load_set(M, set_at(n, base, layout.BIDS + n.ports + port), n), t)
         if not is_empty(early):
             outputs |= one(n, port)
             store_set(M, n.early + (1 + port) * words_of_set(n), n, early)
@@ -81,7 +81,7 @@ def _not_ready(M, T, n, r, outputs, t):  # type: ignore[no-untyped-def]
     while not is_empty(outputs):
         port = lowest(outputs)
         outputs = without_lowest(outputs)
-        bids = load_set(M, set_at(n, base, layout.HEADS + n.ports + port), n)
+        bids = load_set(M, set_at(n, base, layout.BIDS + port), n)
         while not is_empty(bids):
             i = lowest(bids)
             bids = without_lowest(bids)
@@ -104,7 +104,7 @@ def _join(M, n, base, outputs):  # type: ignore[no-untyped-def]
     while not is_empty(outputs):
         port = lowest(outputs)
         outputs = without_lowest(outputs)
-        bids = set_at(n, base, layout.HEADS + n.ports + port)
+        bids = set_at(n, base, layout.BIDS + port)
         early = load_set(M, n.early + (1 + port) * words_of_set(n), n)
         store_set(M, bids, n, load_set(M, bids, n) | early)
         all_early |= early
@@ -117,7 +117,7 @@ def _leave(M, n, base, outputs):  # type: ignore[no-untyped-def]
     while not is_empty(outputs):
         port = lowest(outputs)
         outputs = without_lowest(outputs)
-        bids = set_at(n, base, layout.HEADS + n.ports + port)
+        bids = set_at(n, base, layout.BIDS + port)
         store_set(M, bids, n, load_set(M, bids, n) & ~load_set(M, n.early + (1 + port) * words_of_set(n), n))
 
 

@@ -116,7 +116,7 @@ def _bits(count: int) -> int:
 def _parameters(network: Network, reports: int) -> dict[str, int]:
     topology, router, routing, branches = network.topology, network.router, network.routing, network.branches
     vs = _bits(router.vcs)
-    sets = _words(topology.ports << vs) * (layout.HEADS + 2 * topology.ports)
+    sets = _words(topology.ports << vs) * (layout.BIDS + 2 * topology.ports)
     every = (1 << router.vcs) - 1
     masked = (routing is not None and bool(np.any(routing.class_vcs != every))) or (
         branches is not None and bool(np.any(branches.vcs != every))
@@ -155,7 +155,7 @@ def _parameters(network: Network, reports: int) -> dict[str, int]:
         "free": sets,
         "hold": sets + topology.ports,
         "batch": sets + 2 * topology.ports,
-        "router_words": sets + 2 * topology.ports + 1,
+        "router_words": -(-(sets + 2 * topology.ports + 1) // 8) * 8,  # whole cache lines
         "ring_mask": (1 << _bits(max(delays) + 2)) - 1,
     }
 
