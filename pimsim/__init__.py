@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pimsim.version import __version__
 
-__all__ = ["__version__", "simulate"]
+__all__ = ["__version__", "infer", "simulate"]
 
 if TYPE_CHECKING:
+    from pimsim.inference import infer
     from pimsim.simulation import simulate
 
 
@@ -17,4 +18,8 @@ def __getattr__(name: str) -> Any:  # numba takes a second to import: only who s
         from pimsim.simulation import simulate
 
         return simulate
+    if name == "infer":
+        from pimsim.inference import infer
+
+        return infer
     raise AttributeError(f"module 'pimsim' has no attribute '{name}'")

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pimsim.cli.device import device
+from pimsim.cli.infer import infer
 from pimsim.cli.noc import noc
-from pimsim.cli.options import JSON, SET, check_name
+from pimsim.cli.options import JSON, SET, check_name, read_shape
 from pimsim.errors import InputError, one_line
 from pimsim.version import __version__
 
@@ -98,6 +100,8 @@ def cli(context: click.Context) -> None:
 
 
 cli.add_command(noc)
+cli.add_command(infer)
+cli.add_command(device)
 
 
 @cli.command()
@@ -134,7 +138,7 @@ def run(
     """Run WORKLOAD (a shipped name, a YAML or an ONNX file) on a system and say how it went."""
     if batch < 1:
         raise InputError(f"a batch of {batch} images cannot run", key="--batch", allowed="a whole number from 1")
-    shapes = dict(map(_shape, inputs))
+    shapes = dict(map(read_shape, inputs))
     _check_names(out, **trace)
     with ExitStack() as stack:
         folder = stack.enter_context(_output_folder(out)) if out else None
@@ -228,14 +232,14 @@ def show(
     elif system:
         from pimsim.simulation import map_workload
 
-        program = map_workload(subject, system, overrides=overrides, input_shapes=dict(map(_shape, inputs)))
+        program = map_workload(subject, system, overrides=overrides, input_shapes=dict(map(read_shape, inputs)))
         facts, shown = tables.describe_mapping(program), tables.mapping_tables
     else:
         if overrides:
             raise InputError("changes a system, and none is given", key="--set", allowed="--arch SYSTEM beside it")
         from pimsim.workload import load_workload
 
-        facts = tables.describe_workload(load_workload(subject, dict(map(_shape, inputs))))
+        facts = tables.describe_workload(load_workload(subject, dict(map(read_shape, inputs))))
         shown = tables.workload_tables
     if as_json:
         click.echo(json.dumps(facts, indent=1, allow_nan=False))
@@ -246,11 +250,13 @@ def show(
 
 
 @cli.command()
-@click.argument("kind", type=click.Choice(["system", "workload"]))
+@click.argument("kind", type=click.Choice(["system", "device", "workload"]))
 def schema(kind: str) -> None:
     """Print the JSON Schema of the YAML format, for editors."""
     if kind == "system":
         from pimsim.config.schema import system_schema as schema_of
+    elif kind == "device":
+        from pimsim.config.schema import device_schema as schema_of
     else:
         from pimsim.workload import workload_schema as schema_of
     click.echo(json.dumps(schema_of(), indent=1))
@@ -273,12 +279,3 @@ def _is_system(subject: str) -> bool:
                          allowed=", ".join(names) + ", or a .yaml or .onnx file")  # fmt: skip
     data, _ = load_yaml(subject)
     return "base" in data or not str(data.get("format", "")).startswith("pimsim-workload")
-
-
-def _shape(text: str) -> tuple[str, tuple[int, ...]]:
-    """NAME=1,3,224,224 as a name and a shape."""
-    name, _, numbers = text.rpartition("=")
-    sizes = numbers.replace("x", ",").split(",")
-    if not name or not all(size.strip().isdecimal() for size in sizes):
-        raise InputError(f"{text!r} is no shape", key="--input", allowed="NAME=1,3,224,224")
-    return name, tuple(map(int, sizes))

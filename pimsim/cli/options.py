@@ -15,3 +15,12 @@ def check_name(key: str, name: str | None, kind: str = "folder") -> None:
     """Raises InputError for an output that is given an empty name."""
     if name == "":
         raise InputError(f"the name of the {kind} is empty", key=key, allowed=f"the name of a {kind}")
+
+
+def read_shape(text: str) -> tuple[str, tuple[int, ...]]:
+    """NAME=1,3,224,224 as a name and a shape."""
+    name, _, numbers = text.rpartition("=")
+    sizes = numbers.replace("x", ",").split(",")
+    if not name or not all(size.strip().isdecimal() for size in sizes):
+        raise InputError(f"{text!r} is no shape", key="--input", allowed="NAME=1,3,224,224")
+    return name, tuple(map(int, sizes))

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
 Bits = Annotated[int, Field(ge=1, le=64, strict=True)]
+Resolution = Annotated[int, Field(ge=0, le=64, strict=True)]  # bits; 0: ideal
 MOST_CYCLES = 1024
 """Of one delay in a network-on-chip: at 1 GHz the time of light through 200 m of fibre, longer than any wire of a
 system.  The flit-level model holds lists of what is due in each of the cycles to come, up to the longest delay."""

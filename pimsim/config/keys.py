@@ -123,7 +123,7 @@ def _words(kind: Any, bounds: list[Any]) -> str:
         return _words_of_list(get_args(kind))
     if get_origin(kind) is dict:
         return f"a mapping of names to {allowed(get_args(kind)[1])}"
-    names = {int: "a whole number", float: "a number", str: "a text", type(None): "null"}
+    names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false", type(None): "null"}
     return " ".join([names.get(kind, str(kind)), *_words_of_bounds(bounds)] if kind in (int, float) else [names[kind]])
 
 

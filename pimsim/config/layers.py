@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.config import keys
+from pimsim.config.device import Device
 from pimsim.config.records import NetworkFile
 from pimsim.errors import InputError, shown
 from pimsim.yaml_source import KeyPath, Lines, load_yaml, parse_yaml
@@ -186,7 +187,7 @@ def _step(word: str, kind: Any, data: Any, where: str, key: str, parent: str) ->
 
 
 def _described(kind: Any) -> str:
-    return "a network description" if kind is NetworkFile else "a system"
+    return {NetworkFile: "a network description", Device: "a device"}.get(kind, "a system")
 
 
 def _instead(kind: Any, word: str) -> str:

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from pimsim.config import keys
 from pimsim.config.base import Spec
+from pimsim.config.device import Device
 from pimsim.config.graphs import with_graph_file
 from pimsim.config.layers import Layers, apply_override, read_layers
 from pimsim.config.network import Network
@@ -62,6 +63,35 @@ def load_network(source: str | Path | System | Network, overrides: Sequence[str]
     if schema is System:
         return checked(layers).chip.noc
     return _validated(layers, NetworkFile).noc
+
+
+def load_device(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Device:
+    """Read and check a device: what the cells of crossbars are like.
+
+    Args:
+        name_or_path: a shipped name such as ``reram-pytorx``, or a YAML file.
+        overrides: ``KEY=VALUE`` strings with the dotted keys of the file, ``read_noise.frequency_mhz=100``, or with
+            ``device.`` before them; the last one wins.
+
+    Returns:
+        the device; its fault map, if it has one, exists, and ``faults.map`` is a path that can be opened from here.
+
+    Raises:
+        InputError: says in one line where, what is wrong and what is allowed.
+    """
+    layers = read_layers(_find_device(str(name_or_path), Path()), _find_device)
+    for text in overrides:
+        apply_override(layers, text.removeprefix("device."), Device)
+    device = _validated(layers, Device)
+    if device.faults is None or device.faults.map is None:
+        return device
+    file, line = layers.origin(("faults", "map"))
+    path = Path(device.faults.map) if line is None else Path(file).parent / device.faults.map
+    if not path.is_file():
+        beside = "" if line is None else " beside this one"
+        raise InputError(f"there is no file {shown(device.faults.map)}{beside}", file=file, line=line,
+                         key="faults.map")  # fmt: skip
+    return device.model_copy(update={"faults": device.faults.model_copy(update={"map": str(path)})})
 
 
 @contextmanager
@@ -122,6 +152,11 @@ def shipped_networks() -> dict[str, Path]:
     return dict(sorted((path.stem, path) for path in (_shipped_folder() / "noc").glob("*.yaml")))
 
 
+def shipped_devices() -> dict[str, Path]:
+    """Names of the devices that come with pimsim, and their files."""
+    return dict(sorted((path.stem, path) for path in (_shipped_folder() / "devices").glob("*.yaml")))
+
+
 def resolved(system: System) -> dict[str, Any]:
     """Every key of ``system`` with its value, defaults and overrides included, as plain data.
 
@@ -142,9 +177,10 @@ def checked(layers: Layers) -> System:
 
 
 def _validated(layers: Layers, schema: type[_Record]) -> _Record:
-    noc = ("noc", "topology") if schema is NetworkFile else ("chip", "noc", "topology")
     _check_format(layers, schema)
-    with_graph_file(layers.at(noc), layers.origin((*noc, "file")), ".".join((*noc, "file")))
+    if schema is not Device:
+        noc = ("noc", "topology") if schema is NetworkFile else ("chip", "noc", "topology")
+        with_graph_file(layers.at(noc), layers.origin((*noc, "file")), ".".join((*noc, "file")))
     try:
         return schema.model_validate(layers.data)
     except ValidationError as error:
@@ -178,6 +214,11 @@ def _find(word: str, folder: Path) -> Path:
 def _find_network(word: str, folder: Path) -> Path:
     """File of a network or of a system, as :func:`_find`."""
     return _file_of(word, folder, shipped_systems() | shipped_networks(), "system or network")
+
+
+def _find_device(word: str, folder: Path) -> Path:
+    """File of a device, as :func:`_find`."""
+    return _file_of(word, folder, shipped_devices(), "device")
 
 
 def _file_of(word: str, folder: Path, shipped: dict[str, Path], what: str) -> Path:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pimsim.config.base import Bits, Count, Fraction, NotNegative, Positive, Spec
+from pimsim.config.base import Bits, Count, Fraction, NotNegative, Positive, Resolution, Spec
 from pimsim.config.network import Network
 from pimsim.config.placement import SEARCHES, Amosa, Annealing, PlacementName
 
@@ -90,6 +90,12 @@ class Crossbar(Priced):
     rows: Count  #: wordlines
     columns: Count  #: bitlines
     cell_bits: Bits  #: bits of a weight that one cell holds
+    encoding: Literal["offset", "flip", "differential"] = "offset"  #: how signed weights lie in cells that hold levels
+    #: offset: weight + 2^(bits - 1), which a unit column takes off again; flip: the same, but a column whose levels
+    #: add up to more than the ADC holds is stored inverted (ISAAC); differential: one column for positive weights,
+    #: one for negative ones
+    unit_column: Literal["digital", "analog"] = "digital"
+    #: how the driven wordlines are counted that offset and flip need: exactly, or by a column of cells and its ADC
     active_wordlines: Count | None = None  #: wordlines driven in one read; None: all rows
     read_ns: Positive  #: one analog read of the driven wordlines
     write_row_ns: Positive  #: programming one row
@@ -107,6 +113,12 @@ class Crossbar(Priced):
         """Wordlines driven in one read."""
         return self.active_wordlines or self.rows
 
+    def columns_of_weight(self, weight_bits: int) -> int:
+        """Columns that one weight takes: a cell for each slice, two where a pair bears the sign."""
+        if self.encoding == "differential":
+            return 2 * max(1, -(-(weight_bits - 1) // self.cell_bits))
+        return -(-weight_bits // self.cell_bits)
+
 
 class Adc(Priced):
     """The analog-to-digital converters of an IMA."""
@@ -114,7 +126,10 @@ class Adc(Priced):
     scales_with = ("bits", "sample_rate_gsps")
 
     count: Count  #: converters in one IMA
-    bits: Bits  #: output resolution
+    bits: Resolution  #: output resolution; 0: ideal, every sum comes out as it is, and no price is known
+    range: Literal["levels", "full", "calibrated"] = "levels"
+    #: size of a step: one level of a cell, whatever sums there are; so that the largest possible sum of a column fits;
+    #: or so that those fit which the layer has shown in calibration
     sample_rate_gsps: Positive  #: conversions of one converter in a ns
     columns: Count  #: columns multiplexed onto one converter
 
@@ -332,6 +347,15 @@ class Mapping(Spec):
     weight_bits: Bits = 16  #: bits of a weight
     input_bits: Bits = 16  #: bits of an activation
     layer_weight_bits: dict[str, Bits] = Field(default_factory=dict)  #: exceptions by layer
+    weight_scale: Literal["per_tensor", "per_channel"] = "per_tensor"  #: what shares one quantisation step
+    scale: Literal["real", "power_of_two"] = "real"  #: quantisation steps: any, or those of a fixed point
+    unsigned_inputs: bool = False
+    #: whether inputs that calibration never saw negative are taken without a sign: one bit finer
+    weight_clip: Positive | None = None
+    #: weights beyond this multiple of their standard deviation in the layer are clipped; null: none
+    accumulation: Literal["wide", "register"] = "wide"
+    #: partial sums of crossbars: exact, or shifted and cut off to the bits of an output register, saturating (ISAAC)
+    register_bits: Bits = 16  #: accumulation: register only
     replication: Literal["balanced", "none"] = "balanced"  #: each layer as fast as the next needs, or one copy each
     interval_windows: Count | None = None
     #: balanced: windows a replica works through for one image; None: the fewest that fit

@@ -1,4 +1,4 @@
-"""JSON Schemas of system and network files, for editors: from the records, fields' comments as descriptions."""
+"""JSON Schemas of system, network and device files, for editors: from the records, fields' comments as descriptions."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from pimsim.config import records
 from pimsim.config.base import Spec
+from pimsim.config.device import Device
 
 _CLASS = re.compile(r"class (\w+)\(")
 _FIELD = re.compile(r"    (\w+): .*?(?:  #: (.*))?")
@@ -25,6 +26,11 @@ def system_schema() -> dict[str, Any]:
 def network_schema() -> dict[str, Any]:
     """The same of a network by itself."""
     return _schema(records.NetworkFile, "network")
+
+
+def device_schema() -> dict[str, Any]:
+    """The same of a device."""
+    return _schema(Device, "device")
 
 
 def _schema(record: type[Spec], word: str) -> dict[str, Any]:

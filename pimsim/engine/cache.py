@@ -22,7 +22,7 @@ STALE_AFTER_S = 14 * 24 * 3600  #: folders of other source versions untouched fo
 
 _temporary: list[Path] = []  # folders that go with the process
 _PACKAGE = Path(__file__).resolve().parents[1]
-_COMPILED = ("engine", "arch", "network", "mapping")  #: packages that hold compiled functions
+_COMPILED = ("engine", "device", "network", "mapping", "arch", "functional")  #: packages that hold compiled functions
 
 
 def cache_folder(components: Iterable[Path] = ()) -> Path:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from math import ceil, log2
+from math import ceil
 
 from pimsim.config.records import System
+from pimsim.mapping.arithmetic import largest_sum
 
 
 def cautions(system: System) -> list[str]:
@@ -12,11 +13,11 @@ def cautions(system: System) -> list[str]:
     ima, word = system.chip.tile.ima, system.mapping.input_bits
     found = []
     wanted = adc_bits_needed(system)
-    if ima.adc.bits < wanted:
+    if ima.adc.range == "levels" and 0 < ima.adc.bits < wanted:
         found.append(
             f"ADCs of {ima.adc.bits} bits are narrower than the {wanted} bits that {ima.crossbar.wordlines} wordlines, "
-            f"{ima.dac.bits}-bit DACs and {ima.crossbar.cell_bits}-bit cells can need: sums may clip, and values are "
-            "not simulated"
+            f"{ima.dac.bits}-bit DACs and {ima.crossbar.cell_bits}-bit cells can need: sums may clip, which "
+            "`pimsim infer` shows and a run does not"
         )
     for name, register, values in (
         ("chip.tile.ima.input_register", ima.input_register, ima.crossbars * ima.crossbar.rows),
@@ -33,15 +34,14 @@ def cautions(system: System) -> list[str]:
 
 
 def adc_bits_needed(system: System) -> int:
-    """Resolution that loses nothing, ISAAC's flip encoding (one bit less) granted: log2 R + v + w - 2 for one-bit
-    inputs or cells, else log2 R + v + w - 1 (recalled; agrees with CrossSim's ISAAC preset)."""
+    """Resolution that loses nothing: bits of the largest sum that a column can reach with the chip's encoding of
+    weights.  9 for ISAAC, 8 with its flip encoding (agrees with CrossSim's ISAAC preset)."""
     ima = system.chip.tile.ima
-    rows, v, w = ima.crossbar.wordlines, ima.dac.bits, ima.crossbar.cell_bits
-    full = ceil(log2(rows)) + v + w - (0 if v > 1 and w > 1 else 1)
-    return full - 1
+    most = largest_sum(ima.crossbar.wordlines, ima.dac.bits, ima.crossbar.cell_bits, ima.crossbar.encoding)
+    return most.bit_length()
 
 
 def _outputs(system: System) -> int:
     """Weights in a row of all crossbars of an IMA."""
     ima = system.chip.tile.ima
-    return ima.crossbars * (ima.crossbar.columns // -(-system.mapping.weight_bits // ima.crossbar.cell_bits))
+    return ima.crossbars * (ima.crossbar.columns // ima.crossbar.columns_of_weight(system.mapping.weight_bits))

@@ -49,7 +49,7 @@ def tile_matrix(node: Node, system: System) -> Tiling:
     assert matrix is not None
     ima = system.chip.tile.ima
     array = ima.crossbar
-    slices = -(-weight_bits(node, system) // array.cell_bits)
+    slices = array.columns_of_weight(weight_bits(node, system))
     per_crossbar = array.columns // slices
     if per_crossbar == 0:
         raise InputError(

@@ -122,9 +122,12 @@ def workload_tables(facts: dict[str, Any]) -> Group:
 
 
 def describe_mapping(program: Program) -> dict[str, Any]:
-    """What each layer takes of a system: crossbars, replicas, tiles, chips."""
+    """What each layer takes of a system: crossbars, replicas, tiles, chips; and what programming it writes."""
     import numpy as np
 
+    from pimsim.results.wear import programming_wear
+
+    wear = programming_wear(program)
     replicas, slices = program.replicas, program.slices
     of_slice = replicas.layer[slices.replica]
     layers = []
@@ -143,6 +146,8 @@ def describe_mapping(program: Program) -> dict[str, Any]:
                 "imas": int(slices.imas[own].sum()),
                 "tiles": int(tiles.size),
                 "chips": int(np.unique(tiles // program.fabric.tiles).size),
+                "cells_written": wear.layers[i].cells,
+                "rows_written": wear.layers[i].rows,
             }
         )
     tile = program.system.chip.tile
@@ -154,23 +159,32 @@ def describe_mapping(program: Program) -> dict[str, Any]:
         "tiles": program.fabric.n_tiles,
         "crossbars_used": int(slices.crossbars.sum()),
         "crossbars": program.fabric.n_tiles * tile.imas * tile.ima.crossbars,
+        "programming": {"cells": wear.cells, "rows": wear.rows, "time_us": wear.time_ns / 1e3,
+                        "energy_uj": wear.energy_pj / 1e6},
         "layers": layers,
         "notes": list(program.notes),
-    }
+    }  # fmt: skip
 
 
 def mapping_tables(facts: dict[str, Any]) -> Group:
     """One row a layer."""
-    heads = ("layer", "operation", "windows", "crossbars each", "replicas", "crossbars", "IMAs", "tiles", "chips")
+    heads = ("layer", "operation", "windows", "crossbars each", "replicas", "crossbars", "IMAs", "tiles", "chips",
+             "cells")  # fmt: skip
     table = _table(f"{facts['workload']} on {facts['system']}, {facts['chips']} chips", *heads, left=2)
-    keys = ("windows", "crossbars_of_one_replica", "replicas", "crossbars", "imas", "tiles", "chips")
+    keys = ("windows", "crossbars_of_one_replica", "replicas", "crossbars", "imas", "tiles", "chips", "cells_written")
     for row in facts["layers"]:
         table.add_row(*map(Text, (row["name"], row["operation"], *(_count(row[key]) for key in keys))))
     totals = (
         f"{facts['crossbars_used']:,} of {facts['crossbars']:,} crossbars in "
         f"{facts['tiles_used']:,} of {facts['tiles']:,} tiles"
     )
-    return Group(table, Text(totals, "bold"), *(Text(f"note: {note}", "dim") for note in facts["notes"]))
+    once = facts["programming"]
+    programming = (
+        f"Programming, once: {once['cells']:,} cells in {once['rows']:,} rows, "
+        f"{with_unit(once['time_us'] / 1e6, 's')}, {with_unit(once['energy_uj'] / 1e6, 'J')}"
+    )
+    notes = [Text(f"note: {note}", "dim") for note in facts["notes"]]
+    return Group(table, Text(totals, "bold"), Text(programming), *notes)
 
 
 def _table(heading: str, *heads: str, left: int = 1) -> Table:

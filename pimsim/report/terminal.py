@@ -113,12 +113,6 @@ def summary_table(result: Result) -> Table:
     table.add_column(overflow="fold")
     for name, value in headline_rows(result):
         table.add_row(name, Text(value))
-    programming = result.programming
-    table.add_row(
-        "Programming, once",
-        f"{with_unit(programming.time_ns / 1e9, 's')}, {with_unit(programming.energy_uj / 1e6, 'J')} "
-        f"for {programming.cells:,} cells (in no other figure)",
-    )
     return table
 
 

@@ -24,10 +24,10 @@ from pimsim.results.record import (
     Source,
     Timeline,
     Times,
-    Usage,
 )
 from pimsim.results.time_split import run_end_ps, split_time
 from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck, use_of_links
+from pimsim.results.wear import programming_wear, wear_of_run, write_energy_pj
 from pimsim.version import __version__
 from pimsim.workload.dataflow import Dataflow
 
@@ -46,6 +46,7 @@ def build_result(program: Program, timing: Timing, batch: int, engine: str) -> R
     times = _times(program, timing)
     usage, tiles = measure_usage(program, batch, times.run_ps)
     layers = _layers(program, timing, batch)
+    programming = _programming(program)
     resources = busiest_resources(program, timing, layers, times, batch)
     if any((each.pace_share or 0) > MOST_PACE for each in resources):  # a burst: nothing can keep that pace up
         times = replace(times, output_interval_ps=None, steady_batch=max(times.steady_batch, 2 * batch))
@@ -57,7 +58,8 @@ def build_result(program: Program, timing: Timing, batch: int, engine: str) -> R
         times=times,
         usage=usage,
         costs=price(layers, usage, times, batch, program.system),
-        programming=_programming(program, usage),
+        programming=programming,
+        wear=wear_of_run(programming),
         bottleneck=name_bottleneck(resources, layers),
         resources=resources,
         layers=layers,
@@ -83,7 +85,7 @@ def _placement(program: Program) -> PlacementResult:
 def reprice(result: Result, system: System) -> Result:
     """The same run under the prices of another system; times and counts stay."""
     costs = price(result.layers, result.usage, result.times, result.source.batch, system)
-    energy_uj = _write_energy_uj(result.programming.cells, system)
+    energy_uj = write_energy_pj(result.programming.cells, system.chip.tile.ima.crossbar) / 1e6
     return replace(result, costs=costs, programming=replace(result.programming, energy_uj=energy_uj))
 
 
@@ -183,23 +185,6 @@ def _layers(program: Program, timing: Timing, batch: int) -> tuple[LayerResult, 
     return tuple(found)
 
 
-def _programming(program: Program, usage: Usage) -> Programming:
-    """Rows of a crossbar one after another, all crossbars of the system at the same time."""
-    array = program.system.chip.tile.ima.crossbar
-    rows, most = 0, 0
-    for layer in program.layers:
-        if layer.tiling is not None:
-            in_use = layer.tiling.row_hi - layer.tiling.row_lo
-            rows += layer.replicas * int(in_use.sum())
-            most = max(most, int(in_use.max()))
-    return Programming(
-        crossbars=usage.crossbars_used,
-        rows=rows,
-        cells=usage.cells_used,
-        time_ns=most * array.write_row_ns,
-        energy_uj=_write_energy_uj(usage.cells_used, program.system),
-    )
-
-
-def _write_energy_uj(cells: int, system: System) -> float:
-    return cells * system.chip.tile.ima.crossbar.write_cell_pj / 1e6
+def _programming(program: Program) -> Programming:
+    found = programming_wear(program)
+    return Programming(found.crossbars, found.rows, found.cells, found.time_ns, found.energy_pj / 1e6)

@@ -18,11 +18,13 @@ import numpy as np
 from pimsim.errors import InputError
 from pimsim.mapping.placement.objectives import Objectives
 from pimsim.mapping.placement.saved import Placement, placement_json
-from pimsim.results.record import FORMAT, TIME_PARTS, Result
+from pimsim.results.record import FORMAT, TIME_PARTS, Programming, Result
 from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.wear import wear_of_run
 
 RESULT, LAYERS, LINKS, RUN_INFO = "result.json", "layers.csv", "links.csv", "run_info.json"
 PLACEMENT = "placement.json"
+BEFORE_WEAR = "pimsim-result-1"  #: format without ``wear``, which follows from its ``programming``
 FILES = (RESULT, LAYERS, LINKS, PLACEMENT, RUN_INFO)
 
 
@@ -61,10 +63,10 @@ def result_json(result: Result) -> str:
 
 
 def load_result(path: str | Path) -> Result:
-    """Read ``result.json``, or the folder that holds it.
+    """Read ``result.json``, or the folder that holds it; one of the format before becomes one of today's.
 
     Raises:
-        InputError: there is no such file, or it is not a result of this format.
+        InputError: there is no such file, or it is not a result of these formats.
     """
     file = Path(path)
     file = file / RESULT if file.is_dir() else file
@@ -75,9 +77,12 @@ def load_result(path: str | Path) -> Result:
     except ValueError as error:
         raise InputError(f"is not JSON: {error}", file=file) from None
     given = data.get("format") if isinstance(data, dict) else None
-    if given != FORMAT:
-        raise InputError(f"is not a result: its format is {given!r}", file=file, allowed=FORMAT)
+    if given not in (FORMAT, BEFORE_WEAR):
+        raise InputError(f"is not a result: its format is {given!r}", file=file, allowed=(FORMAT, BEFORE_WEAR))
     try:
+        if given == BEFORE_WEAR:
+            wear = wear_of_run(_read(Programming, data["programming"]))
+            data = {**data, "format": FORMAT, "wear": dataclasses.asdict(wear)}
         return _read(Result, data)  # type: ignore[no-any-return]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a complete result: {error}", file=file) from None

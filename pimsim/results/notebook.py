@@ -61,6 +61,8 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         ("Bottleneck", result.bottleneck),
         *_busiest_links(result),
         *_placement(result),
+        ("Programming, once", _programming(result)),
+        ("Wear", _wear(result)),
     ]
 
 
@@ -78,6 +80,30 @@ def _placement(result: Result) -> list[tuple[str, str]]:
     gains = [f"{words} {with_unit(before * size, unit, 3)} to {with_unit(used.objectives[name] * size, unit, 3)}"
              for name, words, size, unit in _OBJECTIVES if (before := used.at_start[name])]  # fmt: skip
     return [("Placement", f"{used.strategy}, from {used.start}: {'; '.join(gains)}")]
+
+
+def _programming(result: Result) -> str:
+    """What it takes to write the weights."""
+    once = result.programming
+    return (
+        f"{with_unit(once.time_ns / 1e9, 's')}, {with_unit(once.energy_uj / 1e6, 'J')} for {once.cells:,} cells in "
+        f"{once.rows:,} rows (in no other figure)"
+    )
+
+
+def _wear(result: Result) -> str:
+    """Writes of cells, and how often the cells bear them."""
+    wear = result.wear
+    if not wear.writes:
+        return "no cell is written"
+    lasts = ", ".join(f"{_large(each.programmings or 0)} at {_large(each.endurance)}" for each in wear.lifetimes)
+    lasts = lasts.replace(" at ", " programmings at an endurance of ", 1)
+    return f"mean {wear.mean_writes:.3g}, maximum {wear.max_writes:,} writes a cell: lasts {lasts}"
+
+
+def _large(value: float) -> str:
+    """A number in few characters, powers of ten as such: 1e8."""
+    return f"{value:,.0f}" if value < 1e5 else f"{value:.4g}".replace("e+0", "e").replace("e+", "e")
 
 
 def _latency_of(batch: int) -> str:

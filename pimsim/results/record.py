@@ -11,7 +11,7 @@ from typing import Any
 
 from pimsim.results.notebook import as_html, as_text
 
-FORMAT = "pimsim-result-1"
+FORMAT = "pimsim-result-2"
 
 TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "fill", "drain")
 """Where a replica's time goes: its windows at the pace of its crossbars or digital unit; waiting for inputs; eDRAM
@@ -175,6 +175,27 @@ class Programming:
 
 
 @dataclass(frozen=True)
+class Lifetime:
+    """How often what wears the cells can be repeated."""
+
+    endurance: float  #: writes that each cell bears
+    source: str  #: where that is from
+    programmings: int | None  #: whole ones before the first cell fails; None: nothing is written, so for ever
+
+
+@dataclass(frozen=True)
+class Wear:
+    """Writes of cells by this run."""
+
+    writes: int  #: of all cells
+    cells_written: int
+    rows_written: int
+    mean_writes: float  #: of the cells that are written
+    max_writes: int  #: of the cell that is written most
+    lifetimes: tuple[Lifetime, ...]
+
+
+@dataclass(frozen=True)
 class Timeline:
     """When layers worked on the first images."""
 
@@ -236,6 +257,7 @@ class Result:
     usage: Usage
     costs: Costs
     programming: Programming
+    wear: Wear
     bottleneck: str
     resources: tuple[Resource, ...]  #: the busiest of each class, busiest first
     layers: tuple[LayerResult, ...]
@@ -266,6 +288,10 @@ class Result:
             "spatial_utilisation_cells": usage.cells_used_share,
             "spatial_utilisation_crossbars": usage.crossbars_used_share,
             "temporal_utilisation_crossbars": usage.crossbar_busy_share,
+            "programming_us": self.programming.time_ns / 1e3,
+            "programming_energy_uj": self.programming.energy_uj,
+            "writes_per_cell_mean": self.wear.mean_writes,
+            "writes_per_cell_max": self.wear.max_writes,
             "bottleneck": self.bottleneck,
         }
 

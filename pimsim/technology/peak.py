@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
 
 from pimsim.config.records import System
 from pimsim.technology.area_power import roll_up
@@ -40,7 +39,7 @@ def peak_metrics(system: System) -> PeakMetrics:
     """
     chip, ima = system.chip, system.chip.tile.ima
     crossbars = chip.tiles * chip.tile.imas * ima.crossbars
-    slices = ceil(system.mapping.weight_bits / ima.crossbar.cell_bits)
+    slices = ima.crossbar.columns_of_weight(system.mapping.weight_bits)
     ops_per_vector = 2 * ima.crossbar.rows * (ima.crossbar.columns // slices) * crossbars
     gops = Fraction(ops_per_vector) / vector_ns(system)
     mib = crossbars * ima.crossbar.rows * ima.crossbar.columns * ima.crossbar.cell_bits / 8 / 2**20

@@ -58,6 +58,8 @@ def scaled_cost(kind: str, cost: Cost, values: Mapping[str, float]) -> ScaledCos
     Raises:
         InputError: no law reaches from the reference point to the parameters.
     """
+    if kind == "adc" and not values["bits"]:
+        return ScaledCost(None, None, cost.static_fraction, "Not priced: an ADC of 0 bits is ideal")
     power, area, notes = cost.power_mw, cost.area_mm2, []
     for name, reference in cost.at.items():
         if values[name] == reference:

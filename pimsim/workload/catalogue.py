@@ -9,6 +9,8 @@ from pimsim.errors import InputError, did_you_mean
 from pimsim.workload.records import Workload
 from pimsim.workload.yaml_format import read_workload
 
+#: files of shipped networks: tables of layers, and trained networks with their weights
+SUFFIXES = (".yaml", ".onnx")
 #: in the package (a link in a checkout), or beside it where links are not supported
 FOLDERS = (
     Path(__file__).resolve().parents[1] / "data" / "workloads",
@@ -19,22 +21,22 @@ FOLDERS = (
 def shipped() -> dict[str, Path]:
     """Shipped networks: name -> file."""
     folder = next((folder for folder in FOLDERS if folder.is_dir()), None)
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))} if folder else {}
+    files = sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES) if folder else []
+    return {path.stem: path for path in files}
 
 
 def load_workload(name_or_path: str | Path, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Workload:
     """A shipped network, a YAML file, or an ONNX file.
 
     Args:
-        name_or_path: ``vgg16``, ``path/to/net.yaml`` or ``path/to/net.onnx``.
+        name_or_path: ``vgg16``, ``lenet5-fashion``, ``path/to/net.yaml`` or ``path/to/net.onnx``.
         input_shapes: shape by input name; fixes free dimensions of ONNX files, overrides others.
 
     Raises:
         InputError: nothing of that name, or a file that cannot be read.
     """
-    name, path = str(name_or_path), Path(name_or_path)
-    if name in shipped():
-        return read_workload(shipped()[name], input_shapes)
+    name = str(name_or_path)
+    path = shipped().get(name, Path(name_or_path))
     if path.suffix.lower() == ".onnx":
         from pimsim.workload.onnx_import import import_onnx  # onnx takes long to import, YAML does without
 

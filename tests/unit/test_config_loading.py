@@ -10,7 +10,7 @@ import yaml
 from pimsim.config import System, config_hash, load_system, resolved, shipped_systems
 from pimsim.config.network import Grid, Network
 from pimsim.config.records import Priced
-from pimsim.config.schema import field_comments, network_schema, system_schema
+from pimsim.config.schema import device_schema, field_comments, network_schema, system_schema
 from pimsim.errors import InputError
 
 
@@ -261,7 +261,7 @@ def test_a_folder_is_no_system(tmp_path: Path) -> None:
 
 
 def test_the_schema_describes_every_field_that_has_a_comment() -> None:
-    definitions = network_schema()["$defs"] | system_schema()["$defs"]
+    definitions = network_schema()["$defs"] | system_schema()["$defs"] | device_schema()["$defs"]
     for record, comments in field_comments().items():
         if record in (Priced.__name__, Grid.__name__, Network.__name__):  # their fields are those of others
             continue

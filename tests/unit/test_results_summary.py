@@ -138,7 +138,7 @@ def test_a_wrong_argument_is_an_input_error(change: dict[str, object], told: str
 def test_a_result_in_a_notebook_shows_figures_and_layers() -> None:
     html = result()._repr_html_()
     assert "<th style='text-align:left'>Latency</th>" in html
-    assert html.count("<tr>") == 15 + 1 + len(result().layers)
+    assert html.count("<tr>") == 17 + 1 + len(result().layers)
     assert "conv1" in html
     assert f"{result().usage.imas_used:,} of 2,016" in html and "IMAs" in repr(result())
 

@@ -14,13 +14,19 @@ COUNTS = {
     "alexnet": (60.97, 0.724),
     "deepface": (118.92, 0.518),  # "more than 120 million" in the paper, biases and all
     "lenet5": (0.0617, 0.000417),
+    "lenet5-fashion": (0.061706, 0.00041652),  # counted by hand, as the other trained ones
+    "lenet5-mnist5k": (0.061706, 0.00041652),
+    "lstm-digits": (0.005706, 0.00004128),  # 4 x 32 x (8 + 32) x 8 steps + 320; ONNX keeps two biases
+    "lstm-mnist5k": (0.024714, 0.000660096),
     "lstm2": (19.78, 0.464),
+    "mlp-digits": (0.00657, 0.000006464),
     "mnist-mlp": (0.2666, 0.000266),
     "mobilenetv2": (3.50, 0.301),
     "msra1": (178.0, 19.06),
     "msra2": (183.3, 23.22),
     "msra3": (330.6, 53.46),
     "resnet18": (11.69, 1.81),
+    "resnet8-fashion": (0.077754, 0.00934592),
     "resnet50": (25.56, 4.09),
     "vgg11": (132.86, 7.61),
     "vgg13": (133.05, 11.31),

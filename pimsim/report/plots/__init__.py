@@ -2,14 +2,18 @@
 
 `timeline`: when layers work; `energy`: by component and layer; `losses`: where each layer's time goes;
 `utilisation`: how busy the tiles are; `network`: how busy the channels between them are.  Each file draws one figure;
-`style` holds what they share.
+`style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`): a run writes every cell once.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pimsim.results.record import Result
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
@@ -28,3 +32,21 @@ def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", 
         if result.links.channels:
             files += style.save(network.draw(result), folder / "network", formats)
     return files
+
+
+def save_wear(
+    writes: np.ndarray, folder: Path, name: str, *, unit: str = "programmings",
+    endurances: dict[str, float | np.ndarray] | None = None, formats: tuple[str, ...] = ("png", "svg"),
+) -> list[Path]:  # fmt: skip
+    """Draw the wear of cells into ``folder``; the files written.
+
+    Args:
+        writes: (...) of each cell in one unit of work.
+        name: what was counted, for the title.
+        unit: what the unit of work is.
+        endurances: writes that cells bear, a number or one for each cell, by name.
+    """
+    from pimsim.report.plots import style, wear
+
+    with style.in_style():
+        return style.save(wear.draw(writes, name, unit, endurances or {}), folder / "wear", formats)

@@ -1,0 +1,121 @@
+"""`pimsim infer`: a network executed on data."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import click
+
+from pimsim.cli.options import JSON, SET, check_name, read_shape
+from pimsim.errors import InputError, shown
+
+_OPTIONS = {name: f"--{name}" for name in ("data", "images", "calibration", "tier", "device", "seed", "dataset")}
+"""The options that give the library's arguments."""
+
+
+@click.command()
+@click.argument("workload")
+@click.option("--arch", "system", required=True, metavar="SYSTEM", help="Shipped name (isaac-ce) or YAML file.")
+@click.option("--data", required=True, metavar="DATASET", help="digits, mnist5k, fashion-mnist, a folder or a file.")
+@click.option("--images", type=int, help="Only the first so many; default: all.")
+@click.option("--device", metavar="DEVICE", help="The cells: shipped name or YAML file; default: ideal.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of everything random.")
+@click.option("--calibration", type=int, default=64, show_default=True,
+              help="Images from which the ranges of each layer's inputs are taken.")  # fmt: skip
+@click.option("--tier", type=click.Choice(["T0", "T1", "T2", "T3", "T3b"]),
+              help="Force one way of computing crossbars; default: chosen by proof.")  # fmt: skip
+@click.option("--sweep", metavar="KEY=V1,V2,...", help="The same for each value of one key: device.…, or the system's.")
+@SET
+@click.option("--input", "inputs", multiple=True, metavar="NAME=1,3,224,224", help="Shape of the input, where the "
+              "network leaves more than the batch open.")  # fmt: skip
+@click.option("--out", metavar="DIR", help="Write inference.json, layers.csv and plots there.")
+@JSON
+@click.option("--quiet", is_flag=True, help="No progress bar and no tables.")
+def infer(
+    workload: str,
+    system: str,
+    data: str,
+    overrides: tuple[str, ...],
+    inputs: tuple[str, ...],
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+    seed: int,
+    **options: Any,
+) -> None:
+    """Execute WORKLOAD (an ONNX file with its weights, or a shipped network that has some) on data.
+
+    Its weights lie in crossbars of SYSTEM; decisions are compared with those in floating point and in exact integers.
+    """
+    check_name("--out", out)
+    if not 0 <= seed < 2**63:
+        raise InputError(f"{seed} is not allowed", key="--seed", allowed="a whole number from 0")
+    swept = options.pop("sweep")
+    key, values = ("", []) if swept is None else _sweep(swept)
+    options |= {"seed": seed, "overrides": overrides, "input_shapes": dict(map(read_shape, inputs))}
+    with ExitStack() as stack:
+        folder = stack.enter_context(_folder(out)) if out else None
+        from pimsim.report.progress import ProgressBar
+
+        bar = stack.enter_context(ProgressBar(not quiet, "executing images"))
+        found = _execute(workload, system, data, key, values, progress=bar, **options)
+        if folder is not None:
+            folder.fill(found)
+    _print(found, as_json, quiet)
+    if out and not quiet and not as_json:
+        click.echo(f"Written to {out}")
+
+
+def _execute(workload: str, system: str, data: str, key: str, values: list[str], **options: Any) -> Any:
+    from pimsim import inference
+
+    try:
+        if key:
+            return inference.sweep(workload, system, data, key, values, **options)
+        return inference.infer(workload, system, data, **options)
+    except InputError as error:
+        if key and error.file and error.file.startswith(f"--set {key.removeprefix('device.')}="):
+            file = error.file.replace("--set ", "--sweep " + "device." * key.startswith("device."), 1)
+            raise InputError(error.what, file=file, key=error.key, allowed=error.allowed) from None
+        if error.file is not None or error.key not in _OPTIONS:
+            raise
+        option = _OPTIONS["data" if error.key == "dataset" else error.key]
+        raise InputError(error.what, key=option, allowed=error.allowed) from None
+
+
+def _sweep(text: str) -> tuple[str, list[str]]:
+    """KEY=V1,V2 as the key and its values; commas within brackets belong to a value."""
+    key, equals, rest = text.partition("=")
+    values, depth = [""], 0
+    for char in rest:
+        depth += (char in "[{") - (char in "]}")
+        if char == "," and depth == 0:
+            values.append("")
+        else:
+            values[-1] += char
+    values = [value.strip() for value in values]
+    if not equals or not key.strip() or not all(values):
+        raise InputError(f"{shown(text)} is no sweep", key="--sweep",
+                         allowed="KEY=V1,V2,..., such as chip.tile.ima.adc.bits=6,7,8")  # fmt: skip
+    return key.strip(), values
+
+
+def _folder(out: str) -> Any:
+    """Entered before the execution: whether the folder can be written is known then."""
+    from pimsim.report.inference_folder import inference_folder
+
+    return inference_folder(out)
+
+
+def _print(found: Any, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        from pimsim.results.inference import inference_json
+
+        click.echo(inference_json(found), nl=False)
+    elif not quiet:
+        from pimsim.report.inference import inference_tables
+        from pimsim.report.terminal import terminal
+
+        console = terminal()
+        console.print(inference_tables(found, console.width))

@@ -1,0 +1,226 @@
+"""Matrices in crossbars: programmed once, multiplied by many vectors, exact or as noisy as their devices.
+
+How a product is computed is chosen column by column, by what can be proven of the column, never by a preference:
+
+    T0   one GEMM, where every conversion gives the sum itself: the ADC is ideal, or its step is one level and the
+         column's levels add up to no more than its full scale, and reads are noiseless.
+    T3b  the same with one normal deviate for each result, where reads are noisy and the ADC is ideal: a sum of normal
+         deviates is one.  Forced upon another ADC it is an approximation (see :meth:`ProgrammedMatrix.match_moments`).
+    T1   conversions by counting bits, where cells hold their levels exactly.
+    T2   conversions by tables of sums, for any cells.
+    T3   T1 or T2 with a normal deviate in every conversion.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from pimsim.config.device import Device
+from pimsim.config.records import Ima, System
+from pimsim.errors import InputError
+from pimsim.functional.cells import inert_everywhere
+from pimsim.functional.encoding import checked_integers
+from pimsim.functional.part import Part, make_part
+from pimsim.mapping.arithmetic import Arithmetic, arithmetic_of, layer_arithmetic
+
+__all__ = ["Product", "ProgrammedMatrix", "crossbar_matmul", "program_matrix"]
+
+TIERS = ("T0", "T1", "T2", "T3", "T3b")
+PART_CELLS = 1 << 25  #: cells that are encoded at a time
+SAMPLE = 64  #: vectors from which T3b takes its moments where the ADC is not ideal
+BLOCK = 4096  #: vectors that are worked on at a time
+
+
+@dataclass
+class Product:
+    """What came out of crossbars, and what converters and registers did."""
+
+    values: np.ndarray  #: (V, N) int64 or float64, in units of inputs @ weights
+    conversions: int  #: unit columns left out
+    clipped: int  #: conversions whose sum lay outside the ADC's range
+    overflows: int  #: partial and final sums that a register could not hold
+
+
+def crossbar_matmul(
+    x: np.ndarray,
+    weights: np.ndarray,
+    spec: System | Ima | Arithmetic,
+    device: Device | None = None,
+    seed: int = 0,
+    *,
+    layer: str = "matrix",
+    tier: str | None = None,
+) -> Product:
+    """``x @ weights`` as crossbars compute it.
+
+    >>> import numpy as np
+    >>> from pimsim.config import load_system
+    >>> x, w = np.array([[3, -1], [2, 5]]), np.array([[1, 2], [3, -4]])
+    >>> crossbar_matmul(x, w, load_system("isaac-ce")).values.tolist()
+    [[0, 10], [17, -16]]
+
+    Args:
+        x: (V, K) integers: within the two's complement range of the spec's input bits.
+        weights: (K, N) integers: within that of its weight bits.
+        spec: a system, an IMA (16-bit inputs and weights), or an arithmetic.
+        device: what the cells are like; None: ideal.
+        seed: of everything random; another ``layer`` is another matrix with draws of its own.
+        tier: forces a way of computing (see :mod:`pimsim.functional.crossbar`), for tests.
+
+    Raises:
+        InputError: something given is wrong, or the tier cannot compute this.
+    """
+    if isinstance(spec, System):
+        spec = layer_arithmetic(spec)
+    arithmetic = arithmetic_of(spec) if isinstance(spec, Ima) else spec
+    matrix = program_matrix(weights, arithmetic, device=device, seed=seed, layer=layer, tier=tier)
+    if matrix.approximate:
+        matrix.match_moments(np.asarray(x)[:SAMPLE])
+    return matrix.multiply(x)
+
+
+def program_matrix(
+    weights: np.ndarray,
+    arithmetic: Arithmetic,
+    *,
+    device: Device | None = None,
+    seed: int = 0,
+    layer: str = "matrix",
+    tier: str | None = None,
+    write_number: int = 0,
+    reads: float = 0.0,
+) -> ProgrammedMatrix:
+    """Weights (K, N), integers, in crossbars; arguments and errors as :func:`crossbar_matmul`.
+
+    ``write_number`` counts the writes of these cells from 0, ``reads`` those that each has seen.
+    """
+    if tier is not None and tier not in TIERS:
+        raise InputError(f"there is no tier {tier!r}", key="tier", allowed=TIERS)
+    weights = checked_integers(weights, arithmetic.weight_range, "weights")
+    rows, outputs = weights.shape
+    at_once = max(1, PART_CELLS // (rows * arithmetic.cells_per_weight))
+    per_crossbar = arithmetic.columns // arithmetic.cells_per_weight
+    at_once = max(1, at_once // per_crossbar) * per_crossbar  # parts hold whole crossbars
+    stream = stream_number(seed, layer)
+    parts = [
+        make_part(weights, slice(low, min(low + at_once, outputs)), arithmetic, device, stream=stream, seed=seed,
+                  layer=layer, tier=tier, write_number=write_number, reads=reads)
+        for low in range(0, outputs, at_once)
+    ]  # fmt: skip
+    return ProgrammedMatrix(arithmetic, rows, outputs, parts)
+
+
+def stream_number(seed: int, layer: str) -> int:
+    """The 64-bit number of a layer's stream of read noise."""
+    return int.from_bytes(hashlib.blake2b(f"{int(seed)}/{layer}".encode(), digest_size=8).digest(), "little")
+
+
+@dataclass
+class ProgrammedMatrix:
+    """A matrix of K rows and N outputs in crossbars."""
+
+    arithmetic: Arithmetic
+    rows: int
+    outputs: int
+    parts: list[Part]  #: outputs one after another
+    tiers: dict[str, int] = field(init=False)  #: columns below groups of wordlines, by how they are computed
+    notes: tuple[str, ...] = field(init=False)  #: ``key: why`` of what is configured in a device and has no effect here
+
+    def __post_init__(self) -> None:
+        counted: Counter[str] = Counter()
+        for part in self.parts:
+            counted.update(part.tiers)
+        self.tiers = {tier: counted[tier] for tier in TIERS if counted[tier]}
+        self.notes = inert_everywhere(part.cells for part in self.parts)
+
+    @property
+    def approximate(self) -> bool:
+        """Whether T3b was forced upon an ADC that is not ideal."""
+        return any(part.approximate for part in self.parts)
+
+    @property
+    def conversions_per_vector(self) -> int:
+        """Conversions of one vector, unit columns left out."""
+        groups = len(self.parts[0].groups)
+        return groups * self.arithmetic.planes * self.arithmetic.cells_per_weight * self.outputs
+
+    def multiply(self, inputs: np.ndarray, first_vector: int = 0) -> Product:
+        """Multiply vectors.
+
+        Args:
+            inputs: (V, K) integers within ``arithmetic.input_range``.
+            first_vector: number of the first of them; read noise depends on a vector's number alone.
+
+        Raises:
+            InputError: inputs of another length, out of range, or no integers.
+        """
+        inputs = self._checked(inputs)
+        blocks = [
+            self._multiply(inputs[start : start + BLOCK], first_vector + start)
+            for start in range(0, inputs.shape[0], BLOCK)
+        ]
+        if len(blocks) == 1:
+            return blocks[0]
+        values = np.concatenate([block.values for block in blocks])
+        return Product(values, *(sum(getattr(block, name) for block in blocks)
+                                 for name in ("conversions", "clipped", "overflows")))  # fmt: skip
+
+    def _multiply(self, inputs: np.ndarray, first: int) -> Product:
+        found = [part.multiply(inputs, first) for part in self.parts]
+        values, overflows = self._accumulate([part.sums for part in found])
+        conversions = inputs.shape[0] * self.conversions_per_vector
+        return Product(values, conversions, sum(part.clipped for part in found), overflows)
+
+    def _accumulate(self, sums: list[np.ndarray]) -> tuple[np.ndarray, int]:
+        """Partial sums of crossbars, (crossbars, V, N) a part, to products (V, N); sums that a register cut off."""
+        whole = np.concatenate(sums, axis=2) if len(sums) > 1 else sums[0]
+        bits, shift = self.arithmetic.register_bits, self.arithmetic.register_shift
+        if bits is None:
+            return whole[0], 0
+        partial, overflows = into_register(whole, bits, shift)
+        total, more = into_register(partial.sum(axis=0), bits, 0)
+        return total << shift, overflows + more
+
+    def match_moments(self, sample: np.ndarray) -> None:
+        """Measure for T3b, where the ADC is not ideal, what rounding and its range add to mean and variance.
+
+        Both are taken over the sample's results, (V, K) integers of at most :data:`SAMPLE` vectors: the mean for each
+        output, the variance as one factor for the matrix; its standard error is sqrt(2 / (vectors x outputs)).
+        """
+        sample = self._checked(sample)[:SAMPLE]
+        for part in self.parts:
+            part.match_moments(sample)
+
+    def sums_of_columns(self, inputs: np.ndarray) -> np.ndarray:
+        """All sums of all columns for some vectors [levels], without noise: float32, in no particular order."""
+        inputs = self._checked(inputs)
+        return np.concatenate([part.sums_of_columns(inputs) for part in self.parts])
+
+    def column_range(self, inputs: np.ndarray) -> float:
+        """Largest sum of a column for some vectors [levels]: what a calibrated ADC's full scale should hold."""
+        return float(self.sums_of_columns(inputs).max())
+
+    def histogram(self, inputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Codes that the ADCs give for some vectors, without noise, and how often; an ideal ADC: whole levels."""
+        sums = self.sums_of_columns(inputs)
+        full = self.arithmetic.full_scale
+        step = self.arithmetic.adc_step if full >= 0 else 1.0
+        codes = np.floor(sums * np.float32(1 / step) + np.float32(0.5)).astype(np.int64)
+        return np.unique(np.clip(codes, 0, full) if full >= 0 else codes, return_counts=True)
+
+    def _checked(self, inputs: np.ndarray) -> np.ndarray:
+        inputs = checked_integers(inputs, self.arithmetic.input_range, "inputs")
+        if inputs.shape[1] != self.rows:
+            raise InputError(f"inputs of {inputs.shape[1]} values meet a matrix of {self.rows} rows")
+        return inputs
+
+
+def into_register(sums: np.ndarray, bits: int, shift: int) -> tuple[np.ndarray, int]:
+    """Sums shifted right (towards minus infinity) and cut off at the range of a register; how many were beyond it."""
+    cut = np.floor(sums / (1 << shift)).astype(np.int64) if sums.dtype.kind == "f" else sums >> shift
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    return np.clip(cut, low, high), int(np.count_nonzero((cut < low) | (cut > high)))

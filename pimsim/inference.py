@@ -1,0 +1,377 @@
+"""The composition root of execution on data: network, system, device and images in, InferenceResult out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
+from pimsim.config import System, config_hash, resolved
+from pimsim.config.device import Device
+from pimsim.config.loading import load_device
+from pimsim.datasets import Dataset, load_dataset
+from pimsim.errors import InputError, did_you_mean, shown
+from pimsim.functional.network.executor import Executor
+from pimsim.functional.network.graph import Network, Step, build_network
+from pimsim.functional.network.preparation import (
+    PreparedMatrix,
+    check_batches,
+    fitted,
+    images_at_once,
+    match_moments,
+    on_crossbars,
+    prepare,
+)
+from pimsim.functional.network.products import SAMPLE, CrossbarProducts
+from pimsim.functional.network.weights import read_with_weights
+from pimsim.mapping.program import Program
+from pimsim.results.inference import (
+    FORMAT,
+    SWEEP_FORMAT,
+    InferenceResult,
+    InferenceSource,
+    InferenceSweep,
+    LayerValues,
+    Share,
+    snr_db,
+)
+from pimsim.results.wear import programming_wear
+from pimsim.simulation import map_workload
+from pimsim.version import __version__
+from pimsim.workload import Workload
+from pimsim.workload.catalogue import shipped
+from pimsim.workload.lowering import lower
+from pimsim.workload.onnx_import import import_model
+
+__all__ = ["infer", "sweep"]
+
+Progress = Callable[[int, int], None]  #: (images done, in all)
+Data = str | Path | Dataset | np.ndarray | tuple[np.ndarray, np.ndarray]
+
+TIERS = ("T0", "T1", "T2", "T3", "T3b")
+CALIBRATION_IMAGES = 64
+NOT_MODELLED = (
+    "activations between layers are float32; each layer's inputs are quantised where they enter its crossbars",
+    "biases, folded BatchNorm and everything without a weight matrix are computed digitally, without quantisation",
+    "one copy of every layer is executed: replicas would hold the same weights in cells of their own",
+)
+
+
+def infer(
+    workload: str | Path,
+    system: str | Path | System,
+    data: Data,
+    *,
+    device: str | Path | Device | None = None,
+    images: int | None = None,
+    seed: int = 0,
+    calibration: int = CALIBRATION_IMAGES,
+    tier: str | None = None,
+    overrides: Sequence[str] = (),
+    device_overrides: Sequence[str] = (),
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    progress: Progress | None = None,
+) -> InferenceResult:
+    """Execute a network on data, its weights in crossbars.
+
+    >>> import pimsim
+    >>> pimsim.infer("mlp-digits", "isaac-ce", "digits", images=20).agreement_fixed.share
+    1.0
+
+    Args:
+        workload: an ONNX file with its weights, or a shipped network that has weights.
+        system: a shipped name, a YAML file, or what :func:`pimsim.config.load_system` returns.
+        data: name or path of a dataset, or what :func:`pimsim.datasets.load_dataset` returns, or images
+            (N, C, H, W), or images and labels (N,).
+        device: the cells: a shipped name, a YAML file or a loaded record; None: ideal ones.
+        images: the first so many; None: all.
+        seed: of everything random.
+        calibration: images from which the ranges of each layer's inputs are taken.
+        tier: forces one way of computing crossbars; None: chosen by proof for each unit.
+        overrides: ``KEY=VALUE`` for a system given by name or file.
+        device_overrides: the same for a device given by name or file.
+        input_shapes: shape by input name, where the ONNX file leaves more open than the batch.
+        progress: called now and then with images done and images in all.
+
+    Raises:
+        InputError: something given is wrong, or an operation cannot be executed.
+    """
+    if tier is not None and tier not in TIERS:
+        raise InputError(f"there is no tier {shown(tier)}", key="tier", allowed=TIERS)
+    network, program = _network(workload, system, overrides, input_shapes)
+    cells = _device(device, device_overrides)
+    test, train = _data(data, images, calibration)
+    return _Execution(network, program, cells, test, train, seed, tier).run(progress)
+
+
+def sweep(
+    workload: str | Path,
+    system: str | Path,
+    data: Data,
+    key: str,
+    values: Sequence[Any],
+    *,
+    overrides: Sequence[str] = (),
+    device_overrides: Sequence[str] = (),
+    progress: Progress | None = None,
+    **options: Any,
+) -> InferenceSweep:
+    """The same under several values of one key: ``device.…`` of the device file, or one of the system.
+
+    Raises:
+        InputError: as :func:`infer`, or there are no values.
+    """
+    if not values:
+        raise InputError("there are no values to sweep over", key=key)
+    words = [_word(value) for value in values]
+    of_device = key.startswith("device.")
+    if of_device and options.get("device") is None:
+        raise InputError("is a key of a device, and none is given", key=key, allowed="a device beside it")
+    test, train = _data(data, options.pop("images", None), options.pop("calibration", CALIBRATION_IMAGES))
+    results = []
+    for n, word in enumerate(words):
+        changed = [f"{key.removeprefix('device.')}={word}"]
+        results.append(infer(
+            workload, system, (test, train), progress=_part(progress, n, len(words)),  # type: ignore[arg-type]
+            overrides=[*overrides, *([] if of_device else changed)],
+            device_overrides=[*device_overrides, *(changed if of_device else [])], **options,
+        ))  # fmt: skip
+    return InferenceSweep(SWEEP_FORMAT, __version__, key, tuple(words), tuple(results))
+
+
+def _word(value: Any) -> str:
+    """A value as it is written in YAML."""
+    return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
+
+
+def _part(progress: Progress | None, done: int, parts: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda images, total: progress(done * total + images, parts * total)
+
+
+# what is given
+
+
+def _network(
+    workload: str | Path, system: str | Path | System, overrides: Sequence[str],
+    input_shapes: Mapping[str, Sequence[int]] | None,
+) -> tuple[Network, Program]:  # fmt: skip
+    path = _weights_file(workload)
+    model = read_with_weights(path)
+    imported = import_model(model, input_shapes, name=path.stem, file=str(path))
+    dataflow = lower(imported)
+    try:
+        network = build_network(model, imported, dataflow)
+    except InputError as error:
+        raise error if error.file else InputError(error.what, file=path, key=error.key, allowed=error.allowed) from None
+    return network, map_workload(dataflow, system, overrides=overrides)
+
+
+def _weights_file(workload: str | Path) -> Path:
+    """The ONNX file of a network with weights."""
+    if isinstance(workload, Workload):
+        raise InputError("infer takes an ONNX file or the name of a shipped network, not a Workload: it has no weights")
+    with_weights = [name for name, path in shipped().items() if path.suffix == ".onnx"]
+    path = shipped().get(str(workload), Path(workload))
+    allowed = ", ".join([*with_weights, "or an ONNX file with its weights"])
+    if path.suffix.lower() in (".yaml", ".yml"):
+        raise InputError(f"'{workload}' is a table of layers without weights, which infer needs", allowed=allowed)
+    if path.suffix.lower() != ".onnx":
+        raise InputError(f"no network is called '{workload}'{did_you_mean(str(workload), with_weights)}",
+                         allowed=allowed)  # fmt: skip
+    return path
+
+
+def _device(device: str | Path | Device | None, overrides: Sequence[str]) -> Device | None:
+    if device is None:
+        if overrides:
+            raise InputError("changes a device, and none is given", key=overrides[0].partition("=")[0])
+        return None
+    if isinstance(device, Device):
+        if overrides:
+            raise InputError("overrides change a device given by name or file, not one already loaded", key="device")
+        return device
+    return load_device(device, overrides)
+
+
+def _data(data: Any, images: int | None, calibration: int) -> tuple[Dataset, Dataset]:
+    """Images to execute, and images for calibration."""
+    if isinstance(calibration, bool) or not isinstance(calibration, int) or calibration < 1:
+        raise InputError(f"{shown(calibration)} images cannot calibrate", key="calibration",
+                         allowed="a whole number from 1")  # fmt: skip
+    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], Dataset):
+        return data  # of a sweep
+    if isinstance(data, str | Path):
+        test = load_dataset(data, images=images)
+        for most in (calibration, None):  # there may be fewer images than calibration wants
+            try:
+                return test, _first(load_dataset(data, split="train", images=most), calibration)
+            except InputError:
+                continue
+        return test, _first(test, calibration)  # there is no such split
+    test = _first(_dataset(data), images)
+    return test, _first(test, calibration)
+
+
+def _dataset(data: Any) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    images, labels = data if isinstance(data, tuple) else (data, None)
+    labels = None if labels is None else np.asarray(labels, np.int64)
+    classes = () if labels is None else tuple(map(str, range(int(labels.max(initial=0)) + 1)))
+    return Dataset("data", np.asarray(images, np.float32), labels, classes, "given as arrays")
+
+
+def _first(data: Dataset, images: int | None) -> Dataset:
+    if images is None or images >= len(data):
+        return data
+    if images < 1:
+        raise InputError(f"{images} images are asked for", key="images", allowed=f"1 to {len(data)}")
+    return replace(data, images=data.images[:images], labels=None if data.labels is None else data.labels[:images])
+
+
+# the execution
+
+
+@dataclass
+class _Execution:
+    """One call of :func:`infer`."""
+
+    network: Network
+    program: Program
+    device: Device | None
+    test: Dataset
+    train: Dataset
+    seed: int
+    tier: str | None
+
+    def run(self, progress: Progress | None) -> InferenceResult:
+        from pimsim.functional.crossbar import program_matrix
+
+        images, calibration = self._fitted(self.test), self._fitted(self.train)
+        executor = Executor(self.network)
+        self._check(executor, images)
+        at_once = images_at_once(self.program)
+        prepared = prepare(executor, self.program, list(_batches(calibration, at_once)), program_matrix)
+        fixed, crossbars = on_crossbars(self.network, prepared, len(images), program_matrix, device=self.device,
+                                        seed=self.seed, tier=self.tier)  # fmt: skip
+        match_moments(executor, prepared, crossbars, calibration[:at_once])
+        decisions = []
+        for first in range(0, len(images), at_once):
+            if progress is not None:
+                progress(first, len(images))
+            batch = images[first : first + at_once]
+            found = executor.together(batch, fixed, crossbars, first)
+            decisions.append([self._decide(each, len(batch)) for each in (found.floating, found.fixed, found.crossbar)])
+        if progress is not None:
+            progress(len(images), len(images))
+        by_kind = [np.concatenate(each) for each in zip(*decisions, strict=True)]
+        return self._result(by_kind, prepared, crossbars, executor.one_by_one)
+
+    def _fitted(self, data: Dataset) -> np.ndarray:
+        images = fitted(data.images, self.network)
+        if images is None:
+            wanted = list(self.network.input_shape)
+            what = f"images of shape {list(data.images.shape[1:])} do not fit the network's input of shape {wanted}"
+            raise InputError(what, key="data")
+        return images
+
+    def _check(self, executor: Executor, images: np.ndarray) -> None:
+        try:
+            check_batches(executor, images)
+        except Exception as error:  # onnx's reference and numpy raise what they like for what they cannot do
+            what = f"the network cannot be executed on one image: {type(error).__name__}: {error}"
+            raise InputError(what) from error
+
+    def _decide(self, outputs: np.ndarray, images: int) -> np.ndarray:
+        """(images,) classes: the largest output; of a single output, whether it is more likely than not."""
+        values = outputs.reshape(images, -1)
+        if values.shape[1] == 1:
+            return (values[:, 0] > (0.5 if self.network.ends_in_sigmoid else 0.0)).astype(np.int64)
+        return values.argmax(axis=1)
+
+    def _result(
+        self,
+        decisions: Sequence[np.ndarray],
+        prepared: Sequence[Sequence[PreparedMatrix]],
+        crossbars: Sequence[Sequence[CrossbarProducts]],
+        one_by_one: bool,
+    ) -> InferenceResult:
+        floating, fixed, crossbar = decisions
+        labels, n = self.test.labels, len(crossbar)
+        right = [None if labels is None else _equal(each, labels) for each in (crossbar, floating, fixed)]
+        layers = [
+            _layer(step, matrix, products, n)
+            for step, *parts in zip(self.network.matrix_steps, prepared, crossbars, strict=True)
+            for matrix, products in zip(*parts, strict=True)
+        ]
+        return InferenceResult(
+            format=FORMAT, pimsim_version=__version__, source=self._source(n),
+            accuracy=right[0], float_accuracy=right[1], fixed_accuracy=right[2],
+            agreement_float=_equal(crossbar, floating), agreement_fixed=_equal(crossbar, fixed), layers=tuple(layers),
+            wear=programming_wear(self.program), notes=self._notes(crossbars, one_by_one),
+        )  # fmt: skip
+
+    def _source(self, images: int) -> InferenceSource:
+        system = self.program.system
+        return InferenceSource(
+            workload=self.network.name, system=system.name, config_hash=config_hash(system), config=resolved(system),
+            device=None if self.device is None else self.device.model_dump(mode="json"), data=self.test.name,
+            data_source=self.test.source, images=images, calibration_images=len(self.train),
+            calibration_source=self.train.source, seed=self.seed, tier=self.tier,
+        )  # fmt: skip
+
+    def _notes(self, crossbars: Sequence[Sequence[CrossbarProducts]], one_by_one: bool) -> tuple[str, ...]:
+        notes = [*NOT_MODELLED, *self.network.notes]
+        notes.append(f"inputs are scaled by {len(self.train)} images: {self.train.source}")
+        notes.append(f"histograms show {SAMPLE} vectors of a layer, or some more, spread over the first images' windows")
+        if one_by_one:
+            notes.append("the network takes one image at a time: a batch is written into it")
+        notes += _without_effect([matrix.notes for step in crossbars for each in step for matrix in each.matrices])
+        return tuple(dict.fromkeys([*notes, *self.program.notes]))
+
+
+def _without_effect(notes: Sequence[Sequence[str]]) -> list[str]:
+    """Parts of the device that change nothing in any matrix of the network."""
+    everywhere = [note for note in notes[0] if all(_key(note) in map(_key, each) for each in notes)] if notes else []
+    return [f"device.{_key(note)} has no effect in this run: {note.partition(': ')[2]}" for note in everywhere]
+
+
+def _key(note: str) -> str:
+    return note.partition(": ")[0]
+
+
+def _batches(images: np.ndarray, at_once: int) -> Iterator[np.ndarray]:
+    for first in range(0, len(images), at_once):
+        yield images[first : first + at_once]
+
+
+def _equal(a: np.ndarray, b: np.ndarray) -> Share:
+    return Share(int(np.count_nonzero(a == b)), len(a))
+
+
+def _layer(step: Step, prepared: PreparedMatrix, products: CrossbarProducts, images: int) -> LayerValues:
+    counts, arithmetic, scale = products.counts, prepared.arithmetic, prepared.weights.scale
+    tiers: dict[str, int] = {}
+    for matrix in products.matrices:
+        for name, units in matrix.tiers.items():
+            tiers[name] = tiers.get(name, 0) + int(units)
+    codes = sorted(counts.codes)
+    return LayerValues(
+        name=prepared.name, operation=type(step.matrix).__name__, windows=counts.vectors // images,
+        windows_mapped=prepared.windows, vectors=counts.vectors, input_bits=arithmetic.input_bits,
+        weight_bits=arithmetic.weight_bits, adc_bits=arithmetic.adc_bits, adc_step=arithmetic.adc_step,
+        register_shift=arithmetic.register_shift, signed_inputs=arithmetic.signed_inputs,
+        input_scale=prepared.inputs.scale, weight_scales=(float(scale.min()), float(scale.max())),
+        clipped_weights=prepared.weights.clipped,
+        saturated_inputs=counts.saturated_inputs / counts.inputs if counts.inputs else 0.0,
+        conversions=counts.conversions, clipped=counts.clipped, outputs=counts.outputs, overflows=counts.overflows,
+        exact_signal=counts.signal / counts.outputs, exact_noise=counts.noise / counts.outputs,
+        float_snr_db=snr_db(counts.network_signal, counts.network_noise), tiers=tiers, sampled_vectors=counts.sampled,
+        histogram_codes=tuple(codes), histogram_counts=tuple(counts.codes[code] for code in codes),
+    )  # fmt: skip

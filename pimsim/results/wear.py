@@ -1,0 +1,140 @@
+"""What programming a network costs and how it wears the cells: of each layer, and of a whole run.
+
+A run programs every weight once, in all replicas, before the first inference.  The cells begin erased, so those that
+hold no part of a weight are not written.  A write is one cell brought to its level, however many pulses that takes:
+``crossbar.write_cell_pj`` is the energy of all of them.  The rows of a crossbar are written one after another, all
+crossbars at the same time: each is assumed to have drivers of its own, as each has DACs of its own.  Cells of a unit
+column are not counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from pimsim.config.records import Crossbar
+from pimsim.device.endurance import RERAM_ENDURANCE, lifetime
+from pimsim.mapping.program import Layer, Program
+from pimsim.results.record import Lifetime, Programming, Result, Wear
+
+_SOURCE = "ESWEEK 2022 tutorial on heterogeneous PIM manycores, table 1"
+
+
+@dataclass(frozen=True)
+class LayerWear:
+    """Programming one layer once, all replicas; zeros where a layer has no weights."""
+
+    name: str
+    crossbars: int
+    rows: int  #: that hold weights
+    cells: int  #: that hold a part of a weight; each is written once
+    time_ns: float  #: of the crossbar with most rows
+    energy_pj: float
+
+
+@dataclass(frozen=True)
+class ProgrammingWear:
+    """Programming a network once."""
+
+    layers: tuple[LayerWear, ...]  #: in the order of the program's layers
+
+    @property
+    def crossbars(self) -> int:
+        """Crossbars that are programmed."""
+        return sum(layer.crossbars for layer in self.layers)
+
+    @property
+    def rows(self) -> int:
+        """Writes of rows."""
+        return sum(layer.rows for layer in self.layers)
+
+    @property
+    def cells(self) -> int:
+        """Writes of cells, each written once."""
+        return sum(layer.cells for layer in self.layers)
+
+    @property
+    def time_ns(self) -> float:
+        """All crossbars at the same time."""
+        return max((layer.time_ns for layer in self.layers), default=0.0)
+
+    @property
+    def energy_pj(self) -> float:
+        """Of all cells."""
+        return sum(layer.energy_pj for layer in self.layers)
+
+
+def programming_wear(program: Program) -> ProgrammingWear:
+    """What programming all layers of a program once writes, takes and costs."""
+    array = program.system.chip.tile.ima.crossbar
+    return ProgrammingWear(tuple(_layer_wear(layer, array) for layer in program.layers))
+
+
+def _layer_wear(layer: Layer, array: Crossbar) -> LayerWear:
+    tiling = layer.tiling
+    if tiling is None:
+        return LayerWear(layer.name, 0, 0, 0, 0.0, 0.0)
+    rows = tiling.row_hi - tiling.row_lo
+    cells = layer.replicas * tiling.used_cells
+    return LayerWear(
+        name=layer.name,
+        crossbars=layer.replicas * tiling.crossbars,
+        rows=layer.replicas * int(rows.sum()),
+        cells=cells,
+        time_ns=write_time_ns(int(np.max(rows)), array),
+        energy_pj=write_energy_pj(cells, array),
+    )
+
+
+def write_time_ns(rows: int, array: Crossbar) -> float:
+    """Time of so many writes of rows in one crossbar (``Written.longest`` where several are written)."""
+    return rows * array.write_row_ns
+
+
+def write_energy_pj(cells: int, array: Crossbar) -> float:
+    """Energy of so many writes of cells."""
+    return cells * array.write_cell_pj
+
+
+def wear_of_run(programming: Programming) -> Wear:
+    """The wear of a run of inferences, which writes every cell once."""
+    written = programming.cells > 0
+    return Wear(
+        writes=programming.cells,
+        cells_written=programming.cells,
+        rows_written=programming.rows,
+        mean_writes=float(written),
+        max_writes=int(written),
+        lifetimes=reram_lifetimes(int(written)),
+    )
+
+
+def reram_lifetimes(max_writes: int) -> tuple[Lifetime, ...]:
+    """Lifetimes at both ends of the range of ReRAM."""
+    low, high = RERAM_ENDURANCE
+    return (
+        lifetime_at(low, f"lowest of ReRAM: {_SOURCE}", max_writes),
+        lifetime_at(high, f"highest of ReRAM: {_SOURCE}", max_writes),
+    )
+
+
+def lifetime_at(endurance: float, source: str, max_writes: int) -> Lifetime:
+    """How often a run's writes can be repeated before the first cell fails.
+
+    Args:
+        endurance: writes that each cell bears.
+        source: where that is from.
+        max_writes: of the cell that a run writes most.
+
+    Raises:
+        InputError: the endurance is not more than 0.
+    """
+    runs = float(lifetime(endurance, max_writes))
+    return Lifetime(endurance, source, int(runs) if np.isfinite(runs) else None)
+
+
+def with_endurance(result: Result, endurance: float, source: str) -> Result:
+    """The same result, its lifetime that of cells which bear ``endurance`` writes."""
+    found = lifetime_at(endurance, source, result.wear.max_writes)
+    return replace(result, wear=replace(result.wear, lifetimes=(found,)))
