@@ -15,6 +15,7 @@ from pimsim.config.device import Device
 from pimsim.config.loading import load_device
 from pimsim.datasets import Dataset, load_dataset
 from pimsim.errors import InputError, did_you_mean, shown
+from pimsim.functional.mitigation.costs import MitigatedLayer, mitigation_notes
 from pimsim.functional.network.executor import Executor
 from pimsim.functional.network.graph import Network, Step, build_network
 from pimsim.functional.network.preparation import (
@@ -258,8 +259,8 @@ class _Execution:
         self._check(executor, images)
         at_once = images_at_once(self.program)
         prepared = prepare(executor, self.program, list(_batches(calibration, at_once)), program_matrix)
-        fixed, crossbars = on_crossbars(self.network, prepared, len(images), program_matrix, device=self.device,
-                                        seed=self.seed, tier=self.tier)  # fmt: skip
+        fixed, crossbars = on_crossbars(self.network, prepared, len(images), self.program.system.mapping.mitigation,
+                                        device=self.device, seed=self.seed, tier=self.tier)  # fmt: skip
         match_moments(executor, prepared, crossbars, calibration[:at_once])
         decisions = []
         for first in range(0, len(images), at_once):
@@ -314,7 +315,7 @@ class _Execution:
             format=FORMAT, pimsim_version=__version__, source=self._source(n),
             accuracy=right[0], float_accuracy=right[1], fixed_accuracy=right[2],
             agreement_float=_equal(crossbar, floating), agreement_fixed=_equal(crossbar, fixed), layers=tuple(layers),
-            wear=programming_wear(self.program), notes=self._notes(crossbars, one_by_one),
+            wear=programming_wear(self.program), notes=self._notes(prepared, crossbars, one_by_one),
         )  # fmt: skip
 
     def _source(self, images: int) -> InferenceSource:
@@ -326,13 +327,27 @@ class _Execution:
             calibration_source=self.train.source, seed=self.seed, tier=self.tier,
         )  # fmt: skip
 
-    def _notes(self, crossbars: Sequence[Sequence[CrossbarProducts]], one_by_one: bool) -> tuple[str, ...]:
+    def _mitigated(
+        self, prepared: Sequence[Sequence[PreparedMatrix]], crossbars: Sequence[Sequence[CrossbarProducts]]
+    ) -> list[MitigatedLayer]:
+        tilings = {layer.name: layer.tiling for layer in self.program.layers if layer.tiling is not None}
+        return [
+            MitigatedLayer(each.name, products.matrices, each.weights.integers.size, each.weights.clipped,
+                           tilings[each.name].crossbars)
+            for step in zip(prepared, crossbars, strict=True) for each, products in zip(*step, strict=True)
+        ]  # fmt: skip
+
+    def _notes(
+        self, prepared: Sequence[Sequence[PreparedMatrix]], crossbars: Sequence[Sequence[CrossbarProducts]],
+        one_by_one: bool,
+    ) -> tuple[str, ...]:  # fmt: skip
         notes = [*NOT_MODELLED, *self.network.notes]
         notes.append(f"inputs are scaled by {len(self.train)} images: {self.train.source}")
-        notes.append(f"histograms show {SAMPLE} vectors of a layer, or some more, spread over the first images' windows")
+        notes.append(f"histograms show up to {SAMPLE} vectors of a layer, spread over the windows of the first images")
         if one_by_one:
             notes.append("the network takes one image at a time: a batch is written into it")
         notes += _without_effect([matrix.notes for step in crossbars for each in step for matrix in each.matrices])
+        notes += mitigation_notes(self.program.system.mapping.mitigation, self._mitigated(prepared, crossbars))
         return tuple(dict.fromkeys([*notes, *self.program.notes]))
 
 

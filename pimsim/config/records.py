@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal, get_args
 from pydantic import Field, model_validator
 
 from pimsim.config.base import Bits, Count, Fraction, NotNegative, Positive, Resolution, Spec
+from pimsim.config.mitigation import Mitigation
 from pimsim.config.network import Network
 from pimsim.config.placement import SEARCHES, Amosa, Annealing, PlacementName
 
@@ -351,8 +352,6 @@ class Mapping(Spec):
     scale: Literal["real", "power_of_two"] = "real"  #: quantisation steps: any, or those of a fixed point
     unsigned_inputs: bool = False
     #: whether inputs that calibration never saw negative are taken without a sign: one bit finer
-    weight_clip: Positive | None = None
-    #: weights beyond this multiple of their standard deviation in the layer are clipped; null: none
     accumulation: Literal["wide", "register"] = "wide"
     #: partial sums of crossbars: exact, or shifted and cut off to the bits of an output register, saturating (ISAAC)
     register_bits: Bits = 16  #: accumulation: register only
@@ -367,6 +366,7 @@ class Mapping(Spec):
     annealing: Annealing | None = None  #: keys of placement: annealing
     amosa: Amosa | None = None  #: keys of placement: amosa
     spill: Literal["error", "dram"] = "error"  #: what happens where eDRAM is too small
+    mitigation: Mitigation = Mitigation()  #: what is done against cells that are not as they should be
 
     @model_validator(mode="before")
     @classmethod

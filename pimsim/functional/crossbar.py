@@ -102,16 +102,21 @@ def program_matrix(
         raise InputError(f"there is no tier {tier!r}", key="tier", allowed=TIERS)
     weights = checked_integers(weights, arithmetic.weight_range, "weights")
     rows, outputs = weights.shape
-    at_once = max(1, PART_CELLS // (rows * arithmetic.cells_per_weight))
-    per_crossbar = arithmetic.columns // arithmetic.cells_per_weight
-    at_once = max(1, at_once // per_crossbar) * per_crossbar  # parts hold whole crossbars
     stream = stream_number(seed, layer)
     parts = [
-        make_part(weights, slice(low, min(low + at_once, outputs)), arithmetic, device, stream=stream, seed=seed,
-                  layer=layer, tier=tier, write_number=write_number, reads=reads)
-        for low in range(0, outputs, at_once)
+        make_part(weights, part, arithmetic, device, stream=stream, seed=seed, layer=layer, tier=tier,
+                  write_number=write_number, reads=reads)
+        for part in outputs_of_parts(rows, outputs, arithmetic)
     ]  # fmt: skip
     return ProgrammedMatrix(arithmetic, rows, outputs, parts)
+
+
+def outputs_of_parts(rows: int, outputs: int, arithmetic: Arithmetic) -> list[slice]:
+    """The outputs of a matrix that are encoded together: whole crossbars, of :data:`PART_CELLS` cells or few more."""
+    at_once = max(1, PART_CELLS // (rows * arithmetic.cells_per_weight))
+    per_crossbar = arithmetic.columns // arithmetic.cells_per_weight
+    at_once = max(1, at_once // per_crossbar) * per_crossbar
+    return [slice(low, min(low + at_once, outputs)) for low in range(0, outputs, at_once)]
 
 
 def stream_number(seed: int, layer: str) -> int:

@@ -104,6 +104,16 @@ class Part:
         return np.concatenate(found)
 
 
+def name_of_part(layer: str, outputs: slice, all_outputs: int) -> str:
+    """Name under which the cells of a part are drawn, and found in a fault map."""
+    return layer if outputs == slice(0, all_outputs) else f"{layer}/outputs {outputs.start}"
+
+
+def name_of_unit_column(layer: str) -> str:
+    """The same of a layer's analog unit columns."""
+    return f"{layer}/unit column"
+
+
 def make_part(
     weights: np.ndarray,
     outputs: slice,
@@ -119,7 +129,7 @@ def make_part(
 ) -> Part:
     """The part of ``outputs`` of a matrix (K, N); see :func:`pimsim.functional.crossbar.program_matrix`."""
     own = weights[:, outputs]
-    name = layer if own.shape == weights.shape else f"{layer}/outputs {outputs.start}"
+    name = name_of_part(layer, outputs, weights.shape[1])
     encoded = encode(own, arithmetic)
 
     def programmed(levels: np.ndarray, of: str) -> Cells:
@@ -134,8 +144,8 @@ def make_part(
     plan = _Plan(encoded, arithmetic, cells, weights.shape[1], outputs.start, stream)
     chosen = plan.tiers(tier)
     unit, unit_offsets = None, encoded.offsets
-    if arithmetic.unit_column == "analog" and arithmetic.encoding != "differential":
-        unit = plan.unit_columns(programmed(np.ones((own.shape[0], 1), dtype=np.uint8), f"{layer}/unit column"))
+    if arithmetic.counts_by_cells:
+        unit = plan.unit_columns(programmed(np.ones((own.shape[0], 1), dtype=np.uint8), name_of_unit_column(layer)))
     linear = plan.linear(chosen, own, digital=unit is None)
     columns = [plan.columns(group, chosen[group.number]) for group in encoded.groups]
     approximate = bool((chosen == "T3b").any()) and arithmetic.adc_bits > 0

@@ -91,6 +91,11 @@ class Arithmetic:
         return self.weight_bits - 1 if self.encoding == "differential" else self.weight_bits
 
     @property
+    def counts_by_cells(self) -> bool:
+        """Whether driven wordlines are counted by a column of cells."""
+        return self.unit_column == "analog" and self.encoding != "differential"
+
+    @property
     def twos_complement(self) -> bool:
         """Whether the highest plane of inputs counts negative."""
         return self.signed_inputs and self.dac_bits == 1

@@ -30,6 +30,11 @@ def cautions(system: System) -> list[str]:
                 f"{name} holds {register.bytes:,} bytes, a full vector takes {needed:,}: that it must be filled "
                 "in parts is not modelled"
             )
+    if (copies := system.mapping.mitigation.most_copies) > 1:
+        found.append(
+            f"time, energy and area are those of one copy of each layer: mapping.mitigation asks for up to {copies} that "
+            "vote, which `pimsim infer` executes and a run does not"
+        )
     return found
 
 

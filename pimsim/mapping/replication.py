@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from pimsim.config.records import System
-from pimsim.errors import InputError
+from pimsim.errors import InputError, did_you_mean, shown
 from pimsim.mapping.packing import tiles_needed
 from pimsim.mapping.tiling import Tiling
 from pimsim.workload.dataflow import Dataflow
@@ -130,3 +130,7 @@ def _check_layer_names(dataflow: Dataflow, system: System) -> None:
                     f"no layer '{name}' with weights; allowed: {', '.join(sorted(names))}",
                     key=f"mapping.{key}.{name}",
                 )
+    for key, name in system.mapping.mitigation.named_layers:
+        if name not in names:
+            raise InputError(f"no layer {shown(name)} with weights{did_you_mean(name, names)}",
+                             key=f"mapping.mitigation.{key}", allowed=sorted(names))  # fmt: skip

@@ -80,7 +80,7 @@ class LayerValues:
     signed_inputs: bool
     input_scale: float  #: real value of the integer 1
     weight_scales: tuple[float, float]  #: smallest and largest over the outputs
-    clipped_weights: int  #: weights cut off before quantisation (mapping.weight_clip)
+    clipped_weights: int  #: weights cut off before quantisation (mapping.mitigation.weight_clip)
     saturated_inputs: float  #: share of the inputs that were beyond the calibrated range
     conversions: int
     clipped: int  #: conversions that the ADC could not hold

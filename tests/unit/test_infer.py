@@ -14,6 +14,7 @@ import pytest
 import pimsim
 from pimsim.config import load_system
 from pimsim.config.device import Device
+from pimsim.config.mitigation import Mitigation
 from pimsim.config.records import Mapping, System
 from pimsim.datasets import Dataset
 from pimsim.errors import InputError
@@ -72,7 +73,7 @@ def test_steps_that_are_powers_of_two_are_never_too_small() -> None:
 def test_weights_beyond_a_multiple_of_their_deviation_are_clipped() -> None:
     weights = np.array([[[1.0], [-1.0], [1.0], [-3.0]]])
     most = 1.5 * weights.std()
-    found = quantise_weights(weights, 8, Mapping(weight_clip=1.5))
+    found = quantise_weights(weights, 8, Mapping(mitigation=Mitigation(weight_clip=1.5)))
     assert found.clipped == 1
     assert found.scale.item() == pytest.approx(most / 127)
     assert found.integers[0, 3].item() == -127

@@ -15,7 +15,7 @@ from pimsim.functional.network.graph import Network, Step
 from pimsim.functional.network.layers import Products
 from pimsim.functional.network.products import CrossbarProducts, ExactProducts, FloatProducts
 
-BATCH_BYTES = 64 * 2**20
+BATCH_BYTES = 8 * 2**20
 """Images go through together while the vectors and products of the largest layer stay below this, and at most
 MOST_IMAGES of them: memory does not grow with the number of images."""
 MOST_IMAGES = 256

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.config.mitigation import Mitigation
+from pimsim.functional.mitigation import program_mitigated
 from pimsim.functional.network.executor import BATCH_BYTES, MOST_IMAGES, Executor
 from pimsim.functional.network.graph import Network
 from pimsim.functional.network.layers import Matrix
@@ -100,7 +102,7 @@ def _prepared(matrix: Matrix, program: Program, place: int, seen: Any) -> Prepar
     mapping, bits = program.system.mapping, program.layers[place].weight_bits
     inputs, signed = input_quantiser(seen, mapping.input_bits, mapping)
     arithmetic = layer_arithmetic(program.system, bits, signed_inputs=signed)
-    weights = quantise_weights(matrix.weights, bits, mapping)
+    weights = quantise_weights(matrix.weights, bits, mapping, matrix.name)
     return PreparedMatrix(matrix.name, weights, inputs, arithmetic, program.dataflow.nodes[place].windows)
 
 
@@ -150,7 +152,7 @@ def on_crossbars(
     network: Network,
     prepared: Sequence[Sequence[PreparedMatrix]],
     images: int,
-    program_matrix: ProgramMatrix,
+    mitigation: Mitigation,
     **options: Any,
 ) -> tuple[list[list[ExactProducts]], list[list[CrossbarProducts]]]:
     """Exact and crossbar products of all layers; ``options``: device, seed and tier of ``program_matrix``."""
@@ -159,7 +161,7 @@ def on_crossbars(
     for step, parts, exact in zip(network.matrix_steps, prepared, fixed, strict=True):
         steps = isinstance(step.matrix, Recurrent)
         crossbars.append([
-            CrossbarProducts(products, _programmed(each, program_matrix, options), _sampled(each, images, steps))
+            CrossbarProducts(products, _programmed(each, mitigation, options), _sampled(each, images, steps))
             for each, products in zip(parts, exact, strict=True)
         ])  # fmt: skip
     return fixed, crossbars
@@ -175,10 +177,11 @@ def _sampled(prepared: PreparedMatrix, images: int, steps: bool) -> np.ndarray:
     return np.unique(np.linspace(0, last, min(SAMPLE, last + 1)).astype(np.int64))
 
 
-def _programmed(prepared: PreparedMatrix, program_matrix: ProgramMatrix, options: dict[str, Any]) -> list[Any]:
+def _programmed(prepared: PreparedMatrix, mitigation: Mitigation, options: dict[str, Any]) -> list[Any]:
     groups = prepared.weights.integers
     names = [prepared.name if len(groups) == 1 else f"{prepared.name}/group{at}" for at in range(len(groups))]
-    return [program_matrix(weights, prepared.arithmetic, layer=name, **options)
+    own = mitigation.of_layer(prepared.name)
+    return [program_mitigated(weights, prepared.arithmetic, own, layer=name, **options)
             for weights, name in zip(groups, names, strict=True)]  # fmt: skip
 
 

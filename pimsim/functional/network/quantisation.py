@@ -17,6 +17,7 @@ import numpy as np
 
 from pimsim.config.records import Mapping
 from pimsim.errors import InputError
+from pimsim.functional.mitigation.clipping import clipped_weights
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class QuantisedWeights:
 
     integers: np.ndarray  #: (G, K, N) int64
     scale: np.ndarray  #: (G, 1, N) real value of the integer 1
-    clipped: int  #: weights beyond the threshold of ``mapping.weight_clip``
+    clipped: int  #: weights beyond the threshold of ``mapping.mitigation.weight_clip``
 
 
 def input_quantiser(seen: Range, bits: int, mapping: Mapping) -> tuple[InputQuantiser, bool]:
@@ -77,19 +78,15 @@ def input_quantiser(seen: Range, bits: int, mapping: Mapping) -> tuple[InputQuan
     return InputQuantiser(scale, low, high), signed
 
 
-def quantise_weights(weights: np.ndarray, bits: int, mapping: Mapping) -> QuantisedWeights:
-    """Weights (G, K, N) as integers of ``bits``.
+def quantise_weights(weights: np.ndarray, bits: int, mapping: Mapping, layer: str = "") -> QuantisedWeights:
+    """Weights (G, K, N) of a layer as integers of ``bits``.
 
     Raises:
         InputError: one bit is too few.
     """
     if bits < 2:
         raise InputError("one bit holds no signed weight", key="mapping.weight_bits", allowed="from 2")
-    clipped = 0
-    if mapping.weight_clip is not None:
-        most = mapping.weight_clip * float(weights.std())
-        clipped = int(np.count_nonzero(np.abs(weights) > most))
-        weights = np.clip(weights, -most, most)
+    weights, clipped = clipped_weights(weights, mapping.mitigation.of_layer(layer))
     high = (1 << (bits - 1)) - 1
     magnitude = np.abs(weights)
     largest = magnitude.max(axis=1, keepdims=True) if mapping.weight_scale == "per_channel" else magnitude.max()

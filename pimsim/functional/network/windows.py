@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pimsim.engine.compiling import compiled
 from pimsim.workload.operations.windows import Sliding
 
 
@@ -31,45 +30,10 @@ def _after(each: Sliding) -> int:
 
 def vectors_of(maps: np.ndarray, dimensions: Sequence[Sliding]) -> np.ndarray:
     """(N x windows, C x kernel positions): windows in raster order, rows channel-major as in a Program's matrix."""
-    n = len(dimensions)
-    if n == 2 and maps.dtype in (np.float32, np.float64):
-        return _gathered(maps, dimensions)
-    view = windows_of(maps, dimensions)
+    view, n = windows_of(maps, dimensions), len(dimensions)
     order = (0, *range(2, 2 + n), 1, *range(2 + n, 2 + 2 * n))
     rows = view.shape[1] * int(np.prod(view.shape[2 + n :]))
     return view.transpose(order).reshape(-1, rows)
-
-
-def _gathered(maps: np.ndarray, dimensions: Sequence[Sliding]) -> np.ndarray:
-    """As :func:`vectors_of`, of maps (N, C, H, W) in floating point, in one pass."""
-    y, x = dimensions
-    vectors = np.empty((maps.shape[0] * y.out * x.out, maps.shape[1] * y.kernel * x.kernel), maps.dtype)
-    sizes = tuple((each.out, each.kernel, each.stride, each.dilation, each.before) for each in dimensions)
-    gather(np.ascontiguousarray(maps), *sizes, vectors)
-    return vectors
-
-
-@compiled
-def gather(maps, y, x, vectors):  # type: ignore[no-untyped-def]
-    """Fill vectors (N x windows, C x kernel positions) with the windows of maps (N, C, H, W), zeros around them.
-
-    ``y`` and ``x`` are (positions of the output, kernel, stride, dilation, padding before).
-    """
-    images, channels, height, width = maps.shape
-    for image in range(images):
-        for window_y in range(y[0]):
-            for window_x in range(x[0]):
-                vector = vectors[(image * y[0] + window_y) * x[0] + window_x]
-                left = window_x * x[2] - x[4]
-                at = 0
-                for channel in range(channels):
-                    for kernel_y in range(y[1]):
-                        row = window_y * y[2] - y[4] + kernel_y * y[3]
-                        for kernel_x in range(x[1]):
-                            column = left + kernel_x * x[3]
-                            inside = 0 <= row < height and 0 <= column < width
-                            vector[at] = maps[image, channel, row, column] if inside else 0
-                            at += 1
 
 
 def pooled(

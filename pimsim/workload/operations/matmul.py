@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pimsim.workload.dataflow import Edge, Matrix
 from pimsim.workload.operations.registry import Call, OperationType, ShapeError, broadcast, register
 from pimsim.workload.records import Operation, Shape
+from pimsim.workload.spans import everything
 from pimsim.workload.views import Axes, Grid, View, large, position_axes
 
 if TYPE_CHECKING:
@@ -95,6 +97,10 @@ def _weights_right(low: Lowering, operation: Operation, source: str, weight: str
         length, columns = _gemm_size(operation, shape)
     groups = math.prod(shape[:-2])
     wanted = _input_axes(operation, view, contracted, groups, len(shape))
+    if view.channels == 1 and not position_axes(replace(view, axes=wanted)):
+        # one window takes all positions of a single channel: their order is that of the rows
+        every = everything(1, view.grid[0]), everything(1, view.grid[1])
+        view = replace(view.narrowed(view.shape, *every), axes=wanted)
     if view.axes != wanted or (wanted and view.kernel_positions is None):
         view = low.reordered(source, wanted, _grid_of(view, wanted))
     kernel = view.kernel_positions or 1
