@@ -156,7 +156,7 @@ class LineResistance(Spec):
     wire_ohm: NotNegative  #: one cell pitch of a wordline or bitline
     source_ohm: NotNegative = 0.0  #: driver of a wordline
     sink_ohm: NotNegative = 0.0  #: input of the sense circuit of a bitline
-    solver: Literal["fast", "nodal"] = "fast"  #: approximated, or every node solved
+    solver: Literal["fast", "exact"] = "fast"  #: approximated (pimsim.device.line_resistance says how well), or exact
 
 
 class Endurance(Spec):

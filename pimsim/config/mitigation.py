@@ -31,21 +31,24 @@ class Mitigation(Spec):
     #: what changes places around cells that are known to be stuck: outputs within a crossbar, inputs among wordlines
     #: that are driven together, or both
     correction: Flag = False  #: whether what cells known to be stuck add to a product is taken off digitally
-    copies: Copies = 1  #: of each matrix, in crossbars of their own; a result is the median of theirs
+    copies: Copies = 1  #: of each matrix, in crossbars of their own, that vote
     layer_copies: dict[str, Copies] = Field(default_factory=dict)  #: exceptions by layer
+    vote: Literal["median", "class"] = "median"
+    #: of copies; class: copies of the last layer decide for a class each, and the majority wins
 
     @model_validator(mode="after")
     def _keys_agree(self) -> Mitigation:
         if self.weight_clip is None and self.weight_clip_unit != "deviation":
             raise ValueError("weight_clip_unit belongs to weight_clip, which is not given")
+        if self.vote == "class" and self.most_copies == 1:
+            raise ValueError("vote: class takes copies of the last layer, and there are none")
         if self.layers is not None and len(set(self.layers)) != len(self.layers):
             raise ValueError("layers names one twice")
         return self
 
     def of_layer(self, name: str) -> Mitigation:
         """What is done in one layer: the same record, in which ``copies`` is this layer's."""
-        meant = self.layers is None or name in self.layers
-        found = self if meant else Mitigation()
+        found = self if self.layers is None or name in self.layers else Mitigation()
         copies = self.layer_copies.get(name, found.copies)
         return found.model_copy(update={"layers": None, "layer_copies": {}, "copies": copies})
 

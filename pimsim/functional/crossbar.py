@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +34,7 @@ TIERS = ("T0", "T1", "T2", "T3", "T3b")
 PART_CELLS = 1 << 25  #: cells that are encoded at a time
 SAMPLE = 64  #: vectors from which T3b takes its moments where the ADC is not ideal
 BLOCK = 4096  #: vectors that are worked on at a time
+AGE = 256  #: vectors after which cells are looked at again where reads change them
 
 
 @dataclass
@@ -96,19 +98,28 @@ def program_matrix(
 ) -> ProgrammedMatrix:
     """Weights (K, N), integers, in crossbars; arguments and errors as :func:`crossbar_matmul`.
 
-    ``write_number`` counts the writes of these cells from 0, ``reads`` those that each has seen.
+    ``write_number`` counts the writes of these cells from 0, ``reads`` those that each has seen before the first vector.
+    Where ``device.in_field`` says that reads change cells, these are looked at again every :data:`AGE` vectors, and
+    taken to be as they are in the middle.
     """
     if tier is not None and tier not in TIERS:
         raise InputError(f"there is no tier {tier!r}", key="tier", allowed=TIERS)
     weights = checked_integers(weights, arithmetic.weight_range, "weights")
     rows, outputs = weights.shape
     stream = stream_number(seed, layer)
-    parts = [
-        make_part(weights, part, arithmetic, device, stream=stream, seed=seed, layer=layer, tier=tier,
-                  write_number=write_number, reads=reads)
-        for part in outputs_of_parts(rows, outputs, arithmetic)
-    ]  # fmt: skip
-    return ProgrammedMatrix(arithmetic, rows, outputs, parts)
+
+    def parts(vectors: float) -> list[Part]:
+        """As they are after so many vectors."""
+        return [
+            make_part(weights, part, arithmetic, device, stream=stream, seed=seed, layer=layer, tier=tier,
+                      write_number=write_number, reads=reads + vectors * arithmetic.planes)
+            for part in outputs_of_parts(rows, outputs, arithmetic)
+        ]  # fmt: skip
+
+    field = device.in_field if device is not None else None
+    if field is not None and (field.failures_per_read or field.read_disturb):
+        return ProgrammedMatrix(arithmetic, rows, outputs, parts(AGE / 2), parts)
+    return ProgrammedMatrix(arithmetic, rows, outputs, parts(0))
 
 
 def outputs_of_parts(rows: int, outputs: int, arithmetic: Arithmetic) -> list[slice]:
@@ -132,6 +143,8 @@ class ProgrammedMatrix:
     rows: int
     outputs: int
     parts: list[Part]  #: outputs one after another
+    aged: Callable[[float], list[Part]] | None = None  #: the parts after so many vectors, where reads change cells
+    age: int = field(init=False, default=0)  #: what the parts are of, in multiples of AGE vectors
     tiers: dict[str, int] = field(init=False)  #: columns below groups of wordlines, by how they are computed
     notes: tuple[str, ...] = field(init=False)  #: ``key: why`` of what is configured in a device and has no effect here
 
@@ -164,9 +177,11 @@ class ProgrammedMatrix:
             InputError: inputs of another length, out of range, or no integers.
         """
         inputs = self._checked(inputs)
+        block = BLOCK if self.aged is None else AGE
+        starts = [0, *range(-first_vector % block or block, inputs.shape[0], block)]  # at vectors number n x block
         blocks = [
-            self._multiply(inputs[start : start + BLOCK], first_vector + start)
-            for start in range(0, inputs.shape[0], BLOCK)
+            self._multiply(inputs[start:end], first_vector + start)
+            for start, end in zip(starts, [*starts[1:], inputs.shape[0]], strict=True)
         ]
         if len(blocks) == 1:
             return blocks[0]
@@ -175,6 +190,9 @@ class ProgrammedMatrix:
                                  for name in ("conversions", "clipped", "overflows")))  # fmt: skip
 
     def _multiply(self, inputs: np.ndarray, first: int) -> Product:
+        if self.aged is not None and first // AGE != self.age:
+            self.age = first // AGE
+            self.parts = self.aged((self.age + 0.5) * AGE)
         found = [part.multiply(inputs, first) for part in self.parts]
         values, overflows = self._accumulate([part.sums for part in found])
         conversions = inputs.shape[0] * self.conversions_per_vector

@@ -12,6 +12,7 @@ from pimsim.device.line_resistance import effective_conductance
 from pimsim.errors import InputError
 from pimsim.functional.cells import Cells, program_cells
 from pimsim.functional.encoding import Encoded, Group, encode
+from pimsim.functional.flips import TransientFlips
 from pimsim.functional.gaussian import column_keys
 from pimsim.functional.linear import LinearColumns
 from pimsim.functional.planes import pack_levels
@@ -47,6 +48,7 @@ class Part:
     unit: list[Columns] | LinearColumns | None  #: analog unit columns by group; linear: the ADC is ideal
     unit_offsets: np.ndarray  #: (G, n) int64, what each pulse that they count adds
     twin: Callable[[], Part] | None = None  #: the same without approximation
+    flips: TransientFlips | None = None
     levels: Callable[[], np.ndarray] = field(repr=False, default=lambda: np.zeros((0, 0)))  #: (K, n x J) float32
 
     @property
@@ -56,18 +58,24 @@ class Part:
 
     def multiply(self, inputs: np.ndarray, first: int) -> Sums:
         """Partial sums for inputs (V, K) int64; ``first`` is the number of the first vector."""
+        driven = inputs + self.arithmetic.input_offset
+        found = self._convert(driven, first)
+        if self.flips is not None:
+            self.flips.add(driven, first, found.sums)
+        return found
+
+    def _convert(self, driven: np.ndarray, first: int) -> Sums:
         a = self.arithmetic
-        driven = inputs + a.input_offset
         in_registers = a.register_bits is not None
         n, crossbars = self.outputs.stop - self.outputs.start, self.groups[-1].crossbar + 1
-        codes = np.zeros((crossbars if in_registers else 1, inputs.shape[0], n), dtype=np.int64)
+        codes = np.zeros((crossbars if in_registers else 1, driven.shape[0], n), dtype=np.int64)
         clipped, converter = 0, _converter(a)
         for group, columns in zip(self.groups, self.columns, strict=True):
             here = codes[group.crossbar if in_registers else 0]
             if columns is not None:
                 clipped += columns.convert(converter, driven[:, group.rows], first, here)
             if isinstance(self.unit, list):
-                counted = np.zeros((inputs.shape[0], 1), dtype=np.int64)
+                counted = np.zeros((driven.shape[0], 1), dtype=np.int64)
                 self.unit[group.number].convert(converter, driven[:, group.rows], first, counted)
                 here += counted * self.unit_offsets[group.number]
         exact = self.linear.multiply(driven, first)
@@ -134,7 +142,7 @@ def make_part(
 
     def programmed(levels: np.ndarray, of: str) -> Cells:
         return program_cells(levels, arithmetic.cell_bits, device, seed=seed, layer=of, write_number=write_number,
-                             reads=reads, with_wires=_wires(device, arithmetic))  # fmt: skip
+                             reads=reads, with_wires=_wires(device, arithmetic), flips_are_sampled=True)  # fmt: skip
 
     def levels() -> np.ndarray:
         again = encode(own, arithmetic).levels
@@ -154,10 +162,13 @@ def make_part(
         def twin() -> Part:
             return make_part(weights, outputs, arithmetic, device, stream=stream, seed=seed, layer=layer, tier=None,
                              write_number=write_number, reads=reads)  # fmt: skip
+    flips = None
+    if cells.transient_flip:
+        flips = TransientFlips(cells.transient_flip, arithmetic, encoded, seed, name)
     names, counts = np.unique(chosen, return_counts=True)
     kept = Cells(cells.level[:0], None, cells.ideal, cells.variance_by_level, None, cells.inert)
     return Part(arithmetic, encoded.groups, outputs, dict(zip(names.tolist(), counts.tolist(), strict=True)), kept,
-                linear, columns, unit, unit_offsets, twin, levels)  # fmt: skip
+                linear, columns, unit, unit_offsets, twin, flips, levels)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -321,7 +332,6 @@ def _wires(device: Device | None, arithmetic: Arithmetic) -> Callable[[np.ndarra
         return None
     wires = device.line_resistance
     width = arithmetic.columns // arithmetic.cells_per_weight * arithmetic.cells_per_weight
-    form = "exact" if wires.solver == "nodal" else "fast"
 
     def applied(conductance: np.ndarray) -> np.ndarray:
         found = np.empty_like(conductance)
@@ -330,7 +340,7 @@ def _wires(device: Device | None, arithmetic: Arithmetic) -> Callable[[np.ndarra
                 crossbar = slice(low, low + arithmetic.rows), slice(left, left + width)
                 found[crossbar] = effective_conductance(
                     conductance[crossbar], wire_ohm=wires.wire_ohm, source_ohm=wires.source_ohm,
-                    sink_ohm=wires.sink_ohm, form=form,  # type: ignore[arg-type]
+                    sink_ohm=wires.sink_ohm, form=wires.solver,
                 )  # fmt: skip
         return found
 

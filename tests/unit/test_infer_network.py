@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from onnx import TensorProto
 
 from pimsim.errors import InputError
 from pimsim.functional.network.digital import OWN
@@ -17,7 +18,7 @@ from pimsim.functional.network.recurrent import STEP_STRIDE, Recurrent
 from pimsim.workload.lowering import lower
 from pimsim.workload.onnx_import import import_model
 from tests.unit.inference_networks import built, by_reference, images_for, in_float, small_cnn
-from tests.unit.onnx_models import Graph, transformer_block
+from tests.unit.onnx_models import INT64, Graph, transformer_block
 
 
 def same(model: Any, images: np.ndarray) -> None:
@@ -174,6 +175,29 @@ def test_an_addition_over_positions_is_not_taken_for_a_bias() -> None:
 
 def test_a_transformer_block_with_shapes_read_from_the_data() -> None:
     same(transformer_block(32, 4, 6), images_for((2, 6, 32)))
+
+
+def test_weights_may_be_dequantised_constants() -> None:
+    g = Graph(13)
+    scale, zero = g.value(np.float32(0.1)), g.value(np.int8(0))
+    x = g("DequantizeLinear", g("QuantizeLinear", g.input("x", ["N", 3, 6, 6]), scale, zero), scale, zero)
+    weights = g.value(np.random.default_rng(2).integers(-99, 99, (8, 3, 3, 3)).astype(np.int8))
+    w = g("DequantizeLinear", weights, g.weight(8), g.value(np.zeros(8, np.int8)), axis=0)
+    model, images = g.model(g("Conv", x, w)), images_for((2, 3, 6, 6))
+    assert len(built(model)[0].matrix_steps) == 1
+    found = in_float(model, images)
+    model.opset_import[0].version = 19  # the first in which the reference has these operations
+    np.testing.assert_allclose(found, by_reference(model, images), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_of_other_floats_or_of_token_ids() -> None:
+    g = Graph(17)
+    model = g.model(g("MatMul", g.input("x", ["N", 4], TensorProto.DOUBLE), g.weight(4, 3, kind=np.float64)))
+    assert built(model)[0].dtype == np.float64
+    g = Graph(17)
+    x = g("Gather", g.weight(9, 4), g.input("ids", ["N", 5], INT64))
+    with pytest.raises(InputError, match="the input 'ids' of this one holds int64 numbers"):
+        built(g.model(g("MatMul", x, g.weight(4, 3))))
 
 
 def test_erf_is_as_exact_as_its_source_says() -> None:

@@ -13,9 +13,13 @@ from pimsim.functional.network.executor import Executor
 from pimsim.functional.network.graph import build_network
 from pimsim.functional.network.layers import Matrix
 from pimsim.functional.network.recurrent import STEP_STRIDE
+from pimsim.functional.network.weights import read_with_weights
 from pimsim.workload import Workload, load_workload
+from pimsim.workload.catalogue import shipped
 from pimsim.workload.lowering import lower
 from pimsim.workload.onnx_import import import_model
+from tests.unit.inference_networks import images_for
+from tests.unit.onnx_models import Graph
 
 #: shipped tables of layers, with images small enough to be quick; not those whose layers ONNX does not know
 SIZES = {
@@ -80,12 +84,35 @@ def test_a_network_executes_every_window_of_its_program_once(name: str) -> None:
         assert products.seen == Counter(range(3 * node.windows, 5 * node.windows))
 
 
-def test_a_recurrent_layer_executes_every_step_of_every_image() -> None:
-    path = "lstm-digits"
-    from pimsim.functional.network.weights import read_with_weights
-    from pimsim.workload.catalogue import shipped
+def test_vectors_behind_a_recurrent_layer_are_numbered_image_by_image() -> None:
+    """Steps come before images in an LSTM's outputs; a vector's number must not depend on who else is in its batch."""
+    g = Graph(17)
+    steps = g("Transpose", g.input("x", ["N", 6, 5]), perm=[1, 0, 2])
+    states, _ = g("RNN", steps, g.weight(1, 4, 5), g.weight(1, 4, 4), outputs=2, hidden_size=4)
+    model = g.model(g("Transpose", g("MatMul", g("Squeeze", states, g.ints(1)), g.weight(4, 3)), perm=[1, 0, 2]))
+    workload = import_model(model)
+    network = build_network(model, workload, lower(workload))
+    found = []
 
-    model = read_with_weights(shipped()[path])
+    class Numbered(Counted):
+        def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
+            found.extend(zip(range(first_vector, first_vector + len(vectors)), vectors.sum(axis=1), strict=True))
+            return super().multiply(vectors, first_vector)
+
+    executor = Executor(network)
+    products = [executor.floating[0], [Numbered(network.matrix_steps[1].matrix.matrices[0])]]  # type: ignore[union-attr]
+    images = images_for((3, 6, 5))
+    executor.alone(images, products, first_image=10)
+    together = dict(found)
+    found.clear()
+    for at in range(3):
+        executor.alone(images[at : at + 1], products, first_image=10 + at)
+    assert sorted(together) == list(range(60, 78))
+    assert {number: pytest.approx(total, rel=1e-4, abs=1e-6) for number, total in found} == together
+
+
+def test_a_recurrent_layer_executes_every_step_of_every_image() -> None:
+    model = read_with_weights(shipped()["lstm-digits"])
     workload = import_model(model)
     dataflow = lower(workload)
     network = build_network(model, workload, dataflow)

@@ -4,9 +4,9 @@ Profiled once, a matrix is known to hold W + E instead of W, and x E, computed d
 
     x W = x (W + E) - x E
 
-Exact where no conversion clips and cells have no other errors.  In coarser conversions and registers that saturate, what
-is lost there stays lost.  Hardware: a memory of the differences E, and as many digital multiply-accumulate operations
-for every vector as there are weights with an error.
+Exact where no conversion rounds or clips and cells have no other errors; what coarser conversions and registers lose
+stays lost.  Hardware: a memory of the differences E, and as many digital multiply-accumulate operations for every
+vector as there are weights with an error.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class CorrectedMatrix(Composed):
         errors = weight_errors(encode(weights, matrix.arithmetic), known)
         self.corrected = int(np.count_nonzero(errors))  #: weights with an error
         low, high = self.arithmetic.input_range
-        largest = (max(high, -low) + self.arithmetic.input_offset) * float(np.abs(errors).sum(axis=0, dtype=float).max())
-        self.errors = errors.astype(np.float64) if largest < EXACT else errors
+        largest = max(high, -low) + self.arithmetic.input_offset
+        exact = largest * float(np.abs(errors).sum(axis=0, dtype=float).max()) < EXACT
+        self.errors = errors.astype(np.float64) if exact else errors  #: (K, N) to be taken off the weights
 
     def multiply(self, inputs: np.ndarray, first_vector: int = 0) -> Product:
         """See :meth:`pimsim.functional.crossbar.ProgrammedMatrix.multiply`."""

@@ -40,8 +40,8 @@ def _clipping(mitigation: Mitigation, layers: Sequence[MitigatedLayer]) -> Itera
         return
     clipped, of = sum(layer.clipped_weights for layer in layers), sum(layer.weights for layer in layers)
     if clipped:
-        yield (f"weight_clip: {clipped:,} of {of:,} weights are cut off; it takes a comparator and a multiplexer in the "
-               "way of every weight that is written")  # fmt: skip
+        yield (f"weight_clip: {clipped:,} of {of:,} weights are cut off; it takes a comparator and a multiplexer in "
+               "the way of every weight that is written")  # fmt: skip
     else:
         yield "weight_clip has no effect in this run: no weight is larger"
 
@@ -58,8 +58,8 @@ def _permutation(mitigation: Mitigation, layers: Sequence[MitigatedLayer]) -> It
         yield "permutation has no effect in this run: no other order suits the stuck cells better"
         return
     kinds = [kind for kind in HARDWARE if mitigation.permutation in (kind, "both")]
-    yield (f"permutation: the squared errors of weights on stuck cells fall by {1 - after / before:.1%} in all; it takes "
-           + " and ".join(HARDWARE[kind] for kind in kinds))  # fmt: skip
+    yield (f"permutation: the squared errors of weights on stuck cells fall by {1 - after / before:.1%} in all; it "
+           "takes " + " and ".join(HARDWARE[kind] for kind in kinds))  # fmt: skip
 
 
 def _correction(mitigation: Mitigation, layers: Sequence[MitigatedLayer]) -> Iterator[str]:
@@ -84,8 +84,10 @@ def _copies(mitigation: Mitigation, layers: Sequence[MitigatedLayer]) -> Iterato
     once, all_of_them = (sum(layer.crossbars * n for layer, n in zip(layers, each, strict=True))
                          for each in ([1] * len(layers), copies.values()))  # fmt: skip
     named = ", ".join(f"{n} of {name}" for name, n in copies.items() if n > 1)
+    words = {"median": "and a median of each result",
+             "class": "and a median of each result, in the last layer a vote of classes"}  # fmt: skip
     yield (f"copies: {named}; they take {all_of_them:,} crossbars instead of {once:,} for one replica of every layer, "
-           "each read in every window, and a median of each result")  # fmt: skip
+           f"each read in every window, {words[mitigation.vote]}")  # fmt: skip
 
 
 def _within(layers: Sequence[MitigatedLayer]) -> Iterator[Matrix]:

@@ -5,13 +5,14 @@ of the cell's slice is worth; the damage is the sum of e^2, which is what inputs
 it at the outputs.  With one axis fixed, the least damage along the other is a linear assignment; the two take turns
 until nothing improves, so that the damage never grows.
 
-    columns   outputs within the columns of one crossbar, the same in all crossbars that share them.  Hardware: a table of
-              addresses by which the results of a column of crossbars enter the output register.
+    columns   outputs within the columns of one crossbar, the same in all crossbars that share them.  Hardware: a
+              table of addresses by which the results of a column of crossbars enter the output register.
     rows      inputs among the wordlines that one read drives, the same in all crossbars that share them.  Hardware: a
               table of addresses by which inputs enter the input register.
 
 Sums of a column over the wordlines of a read stay what they were, so that sound cells give equal results bit by bit
-under any ADC and encoding.
+under any ADC and encoding.  What the mean of the inputs makes of the sum of an output's errors is not looked at: it
+is no cost of a single row, and depends on the data.
 """
 
 from __future__ import annotations

@@ -33,7 +33,8 @@ def program_mitigated(
     Args:
         mitigation: of this layer, see :meth:`pimsim.config.mitigation.Mitigation.of_layer`; None: nothing is done.
             Weight clipping is none of it, for it comes before weights are integers.
-        layer: names the cells; copies have names of their own, see :func:`pimsim.functional.mitigation.vote.copy_names`.
+        layer: names the cells; copies have names of their own, see
+            :func:`pimsim.functional.mitigation.vote.copy_names`.
         options: of :func:`pimsim.functional.crossbar.program_matrix`.
 
     Raises:

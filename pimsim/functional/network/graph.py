@@ -40,9 +40,11 @@ class Network:
 
     name: str
     input: str
+    dtype: np.dtype  #: of the input
     input_shape: tuple[int, ...]  #: of one image, a batch of 1 included
     batch_axis: int  #: of the input
     output: str
+    scores: str  #: the tensor whose largest value decides: the output, or what Softmax and the like make it from
     constants: Mapping[str, np.ndarray]
     steps: tuple[Step, ...]
     ends_in_sigmoid: bool
@@ -83,11 +85,11 @@ class _Build:
         notes = [f"of {len(self.workload.outputs)} outputs, decisions come from the first, '{output}'"]
         last = next((node for node in nodes if output in node.output), None)
         return Network(
-            self.workload.name, *self._input(), output, self.constants, steps,
+            self.workload.name, *self._input(), output, _scores(output, nodes), self.constants, steps,
             last is not None and last.op_type == "Sigmoid", tuple(notes if len(self.workload.outputs) > 1 else ()),
         )  # fmt: skip
 
-    def _input(self) -> tuple[str, tuple[int, ...], int]:
+    def _input(self) -> tuple[str, np.dtype, tuple[int, ...], int]:
         if len(self.workload.inputs) != 1:
             names = ", ".join(self.workload.inputs)
             raise InputError(f"infer needs a network of one input, this one has {len(self.workload.inputs)}: {names}")
@@ -95,7 +97,10 @@ class _Build:
         value = next(each for each in self.model.graph.input if each.name == name)
         dims = value.type.tensor_type.shape.dim
         free = [at for at, dim in enumerate(dims) if not dim.HasField("dim_value")]
-        return name, self.workload.shape(name), free[0] if len(free) == 1 else 0
+        dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type))
+        if dtype.kind != "f":
+            raise InputError(f"infer needs a network of images, the input '{name}' of this one holds {dtype} numbers")
+        return name, dtype, self.workload.shape(name), free[0] if len(free) == 1 else 0
 
     def _node(self, node: onnx.NodeProto) -> None:
         name = next((self.names[each] for each in node.output if each in self.names), node.name or node.op_type)
@@ -128,7 +133,7 @@ class _Build:
             self._check_constant(node, name, (1, 2, 3, 7))
             return recurrent(node.op_type, name, [*values[:4], self._lengths(node), *values[5:]], attributes)
         if node.op_type == "MatMul":
-            return self._product(name, values)
+            return self._product(node, name, values)
         self._check_constant(node, name, (1, 2))
         weights, bias = values[1], values[2] if len(values) > 2 else None
         assert weights is not None
@@ -141,12 +146,12 @@ class _Build:
     def _lengths(self, node: onnx.NodeProto) -> np.ndarray | None:
         return np.empty(0) if len(node.input) > 4 and node.input[4] else None
 
-    def _product(self, name: str, values: Sequence[np.ndarray | None]) -> MatrixStep:
+    def _product(self, node: onnx.NodeProto, name: str, values: Sequence[np.ndarray | None]) -> MatrixStep:
         left = values[1] is None
         weights = values[0] if left else values[1]
         if weights is None or weights.ndim > 2:
             raise InputError(f"node '{name}': infer cannot evaluate MatMul with a stack of constant matrices")
-        return matmul(name, weights, left)
+        return matmul(name, weights, left, self.workload.shape(node.input[1 if left else 0]))
 
     def _check_constant(self, node: onnx.NodeProto, name: str, at: Sequence[int]) -> None:
         for each in at:
@@ -160,6 +165,14 @@ class _Build:
         missing = sorted(self.on_crossbars - found)
         if missing:
             raise InputError(f"infer does not find the weights of '{missing[0]}'")
+
+
+def _scores(output: str, nodes: Sequence[onnx.NodeProto]) -> str:
+    """Back over operations that leave the order of values as it is."""
+    makers = {each: node for node in nodes for each in node.output}
+    while output in makers and makers[output].op_type in ("Softmax", "LogSoftmax", "Sigmoid", "Identity"):
+        output = makers[output].input[0]
+    return output
 
 
 def _constant(node: onnx.NodeProto) -> dict[str, np.ndarray]:

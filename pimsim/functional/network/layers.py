@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -88,6 +88,7 @@ class Dense:
     transposed: bool = False  #: the input is transposed first (Gemm's transA)
     flattened: bool = False  #: the input is images x values (Gemm before opset 7)
     vector: bool = False  #: the weights are one vector, the output lacks their dimension
+    image_axis: int = 0  #: dimension of the input along which images lie
 
     def run(self, inputs: Arrays, products: Sequence[Products], first_image: int) -> list[np.ndarray]:
         given = inputs[1 if self.weights_left else 0]
@@ -95,10 +96,11 @@ class Dense:
         x = given.reshape(given.shape[0], -1) if self.flattened and given.ndim > 2 else given
         if self.transposed or (self.weights_left and x.ndim > 1):
             x = np.swapaxes(x, -1, -2)
+        x = np.moveaxis(x, self.image_axis, 0)
         prepared = products[0].prepare(np.ascontiguousarray(x))
         of_image = math.prod(x.shape[1:-1]) if x.ndim > 1 else 1
         values = products[0].multiply(prepared.reshape(-1, x.shape[-1]), first_image * of_image)
-        values = values.reshape(*x.shape[:-1], -1)
+        values = np.moveaxis(values.reshape(*x.shape[:-1], -1), 0, self.image_axis)
         if self.vector:
             values = values[..., 0]
         elif self.weights_left and x.ndim > 1:
@@ -109,7 +111,7 @@ class Dense:
 
     def scaled(self, factor: np.ndarray, shift: np.ndarray) -> Dense:
         matrices, bias = _scaled(self.matrices[0], self.bias, factor, shift)
-        return Dense(matrices, bias, flattened=self.flattened, transposed=self.transposed)
+        return replace(self, matrices=matrices, bias=bias)
 
     def compared(self, outputs: Sequence[np.ndarray], at: int) -> np.ndarray:
         return outputs[0]
@@ -141,9 +143,13 @@ def gemm(
                  flattened=rank > 2)  # fmt: skip
 
 
-def matmul(name: str, weights: np.ndarray, left: bool) -> Dense:
-    """Of constant weights (K, N) on the right, (M, K) on the left, or (K,)."""
+def matmul(name: str, weights: np.ndarray, left: bool, shape: Sequence[int]) -> Dense:
+    """Of constant weights (K, N) on the right, (M, K) on the left, or (K,); ``shape`` is that of the other operand.
+
+    Behind a recurrent layer the steps come before the images, which lie along the first dimension of one value.
+    """
     vector = weights.ndim == 1
     matrix = weights.astype(np.float64)
     matrix = matrix[:, None] if vector else matrix.T if left else matrix
-    return Dense((Matrix(name, np.ascontiguousarray(matrix)[None]),), weights_left=left, vector=vector)
+    axis = next((at for at, size in enumerate(shape[:-1]) if size == 1), 0) if not left else 0
+    return Dense((Matrix(name, np.ascontiguousarray(matrix)[None]),), weights_left=left, vector=vector, image_axis=axis)

@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from pimsim.config.mitigation import Mitigation
+from pimsim.errors import InputError
 from pimsim.functional.mitigation import program_mitigated
+from pimsim.functional.mitigation.vote import Scores, VotedMatrix
 from pimsim.functional.network.executor import BATCH_BYTES, MOST_IMAGES, Executor
 from pimsim.functional.network.graph import Network
-from pimsim.functional.network.layers import Matrix
+from pimsim.functional.network.layers import Dense, Matrix
 from pimsim.functional.network.products import (
     SAMPLE,
     SAMPLE_IMAGES,
@@ -164,7 +166,26 @@ def on_crossbars(
             CrossbarProducts(products, _programmed(each, mitigation, options), _sampled(each, images, steps))
             for each, products in zip(parts, exact, strict=True)
         ])  # fmt: skip
+    if mitigation.vote == "class":
+        _vote_for_classes(network, fixed, crossbars)
     return fixed, crossbars
+
+
+def _vote_for_classes(
+    network: Network, fixed: Sequence[Sequence[ExactProducts]], crossbars: Sequence[Sequence[CrossbarProducts]]
+) -> None:
+    """Let copies of the last layer vote for classes.
+
+    Raises:
+        InputError: the network does not end in a layer that has copies.
+    """
+    last = network.matrix_steps[-1]
+    voted = [each for each in crossbars[-1][0].matrices if isinstance(each, VotedMatrix)]
+    if not isinstance(last.matrix, Dense) or network.scores not in last.outputs or not voted:
+        raise InputError("is class, which takes a network that ends in a dense layer, and copies of that layer",
+                         key="mapping.mitigation.vote")  # fmt: skip
+    bias = np.zeros(1) if last.matrix.bias is None else last.matrix.bias
+    voted[0].scores = Scores(fixed[-1][0].scale, bias)
 
 
 def _sampled(prepared: PreparedMatrix, images: int, steps: bool) -> np.ndarray:
@@ -209,6 +230,7 @@ def fitted(images: np.ndarray, network: Network) -> np.ndarray | None:
 
     Dimensions of one value may be there or not, and an input without spatial dimensions takes the values in a row.
     """
+    images = images.astype(network.dtype, copy=False)
     wanted = [size for at, size in enumerate(network.input_shape) if at != network.batch_axis]
     given = images.shape[1:]
     if tuple(wanted) == tuple(given):

@@ -165,10 +165,12 @@ class SampleProducts(ExactProducts):
         self.size, self._kept = size, [np.empty((0, weights.integers.shape[0] * weights.integers.shape[1]))]
 
     def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
-        self._kept.append(vectors[: self.size].copy())
+        self._kept.append(self._some(vectors))
         return super().multiply(vectors, first_vector)
 
     def sample(self) -> np.ndarray:
-        """(at most size, G x K) vectors, evenly out of the first of every call."""
-        kept = np.concatenate(self._kept)
-        return kept[np.linspace(0, len(kept) - 1, min(self.size, len(kept))).astype(int)]
+        """(at most size, G x K) vectors, evenly out of all."""
+        return self._some(np.concatenate(self._kept))
+
+    def _some(self, vectors: np.ndarray) -> np.ndarray:
+        return vectors[np.linspace(0, len(vectors) - 1, min(self.size, len(vectors))).astype(int)]
