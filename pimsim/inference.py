@@ -58,7 +58,7 @@ CALIBRATION_IMAGES = 64
 NOT_MODELLED = (
     "activations between layers are float32; each layer's inputs are quantised where they enter its crossbars",
     "biases, folded BatchNorm and everything without a weight matrix are computed digitally, without quantisation",
-    "one copy of every layer is executed: replicas would hold the same weights in cells of their own",
+    "one replica of every layer is executed: others would hold the same weights in cells of their own",
 )
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,7 @@ from pimsim.config.records import Ima, System
 from pimsim.errors import InputError
 from pimsim.functional.cells import inert_everywhere
 from pimsim.functional.encoding import checked_integers
+from pimsim.functional.gaussian import Numbers
 from pimsim.functional.part import Part, make_part
 from pimsim.mapping.arithmetic import Arithmetic, arithmetic_of, layer_arithmetic
 
@@ -68,7 +69,8 @@ def crossbar_matmul(
     Args:
         x: (V, K) integers: within the two's complement range of the spec's input bits.
         weights: (K, N) integers: within that of its weight bits.
-        spec: a system, an IMA (16-bit inputs and weights), or an arithmetic.
+        spec: a system, an IMA (16-bit inputs and weights), or an arithmetic.  A system's ``mapping.mitigation`` is
+            applied too, weight clipping apart, which comes before weights are integers.
         device: what the cells are like; None: ideal.
         seed: of everything random; another ``layer`` is another matrix with draws of its own.
         tier: forces a way of computing (see :mod:`pimsim.functional.crossbar`), for tests.
@@ -76,10 +78,13 @@ def crossbar_matmul(
     Raises:
         InputError: something given is wrong, or the tier cannot compute this.
     """
+    from pimsim.functional.mitigation import program_mitigated  # it programs matrices itself
+
+    mitigation = None
     if isinstance(spec, System):
-        spec = layer_arithmetic(spec)
+        mitigation, spec = spec.mapping.mitigation.of_layer(layer), layer_arithmetic(spec)
     arithmetic = arithmetic_of(spec) if isinstance(spec, Ima) else spec
-    matrix = program_matrix(weights, arithmetic, device=device, seed=seed, layer=layer, tier=tier)
+    matrix = program_mitigated(weights, arithmetic, mitigation, device=device, seed=seed, layer=layer, tier=tier)
     if matrix.approximate:
         matrix.match_moments(np.asarray(x)[:SAMPLE])
     return matrix.multiply(x)
@@ -166,34 +171,38 @@ class ProgrammedMatrix:
         groups = len(self.parts[0].groups)
         return groups * self.arithmetic.planes * self.arithmetic.cells_per_weight * self.outputs
 
-    def multiply(self, inputs: np.ndarray, first_vector: int = 0) -> Product:
+    def multiply(self, inputs: np.ndarray, first_vector: int = 0, stride: int = 1) -> Product:
         """Multiply vectors.
 
         Args:
             inputs: (V, K) integers within ``arithmetic.input_range``.
-            first_vector: number of the first of them; read noise depends on a vector's number alone.
+            first_vector, stride: the vectors' numbers are first_vector, first_vector + stride, ...; what is random in a
+                product depends on them alone, and cells that change while they are read are as old as they say.
 
         Raises:
             InputError: inputs of another length, out of range, or no integers.
         """
-        inputs = self._checked(inputs)
-        block = BLOCK if self.aged is None else AGE
-        starts = [0, *range(-first_vector % block or block, inputs.shape[0], block)]  # at vectors number n x block
-        blocks = [
-            self._multiply(inputs[start:end], first_vector + start)
-            for start, end in zip(starts, [*starts[1:], inputs.shape[0]], strict=True)
-        ]
+        inputs, numbers = self._checked(inputs), Numbers(first_vector, stride)
+        blocks = [self._multiply(inputs[block], numbers.after(block.start)) for block in self._blocks(inputs, numbers)]
         if len(blocks) == 1:
             return blocks[0]
         values = np.concatenate([block.values for block in blocks])
         return Product(values, *(sum(getattr(block, name) for block in blocks)
                                  for name in ("conversions", "clipped", "overflows")))  # fmt: skip
 
-    def _multiply(self, inputs: np.ndarray, first: int) -> Product:
-        if self.aged is not None and first // AGE != self.age:
-            self.age = first // AGE
+    def _blocks(self, inputs: np.ndarray, numbers: Numbers) -> Iterator[slice]:
+        """Vectors that are worked on together: of one age, and with the same half of their numbers above 32 bits."""
+        of_vector = numbers.first + numbers.stride * np.arange(inputs.shape[0])
+        alike = of_vector >> 32 if self.aged is None else of_vector // AGE
+        starts = np.union1d(np.arange(0, inputs.shape[0], BLOCK), np.flatnonzero(np.diff(alike)) + 1)
+        ends = [*starts[1:], inputs.shape[0]]
+        return (slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True))
+
+    def _multiply(self, inputs: np.ndarray, numbers: Numbers) -> Product:
+        if self.aged is not None and numbers.first // AGE != self.age:
+            self.age = numbers.first // AGE
             self.parts = self.aged((self.age + 0.5) * AGE)
-        found = [part.multiply(inputs, first) for part in self.parts]
+        found = [part.multiply(inputs, numbers) for part in self.parts]
         values, overflows = self._accumulate([part.sums for part in found])
         conversions = inputs.shape[0] * self.conversions_per_vector
         return Product(values, conversions, sum(part.clipped for part in found), overflows)
@@ -233,7 +242,12 @@ class ProgrammedMatrix:
         full = self.arithmetic.full_scale
         step = self.arithmetic.adc_step if full >= 0 else 1.0
         codes = np.floor(sums * np.float32(1 / step) + np.float32(0.5)).astype(np.int64)
-        return np.unique(np.clip(codes, 0, full) if full >= 0 else codes, return_counts=True)
+        if full >= 0:
+            codes = np.clip(codes, 0, full)
+        lowest = int(codes.min())
+        counts = np.bincount(codes - lowest)
+        found = np.flatnonzero(counts)
+        return found + lowest, counts[found]
 
     def _checked(self, inputs: np.ndarray) -> np.ndarray:
         inputs = checked_integers(inputs, self.arithmetic.input_range, "inputs")

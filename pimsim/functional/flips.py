@@ -14,6 +14,7 @@ import numpy as np
 
 from pimsim.device.streams import stream
 from pimsim.functional.encoding import Encoded
+from pimsim.functional.gaussian import Numbers
 from pimsim.mapping.arithmetic import Arithmetic
 
 AGE = 256  #: vectors whose events are drawn from a stream of their own
@@ -30,11 +31,13 @@ class TransientFlips:
     seed: int
     layer: str
 
-    def add(self, driven: np.ndarray, first: int, sums: np.ndarray) -> None:
+    def add(self, driven: np.ndarray, numbers: Numbers, sums: np.ndarray) -> None:
         """Change sums (crossbars or 1, V, n) by the flips in reads of what is driven (V, K)."""
-        for age in range(first // AGE, (first + driven.shape[0] - 1) // AGE + 1):
+        last = numbers.after(driven.shape[0] - 1).first
+        for age in range(numbers.first // AGE, last // AGE + 1):
             for events in self._events(age):
-                self._add(driven, events[0] + (age * AGE - first), events, sums)
+                vector, between = np.divmod(events[0] + (age * AGE - numbers.first), numbers.stride)
+                self._add(driven, np.where(between == 0, vector, -1), events, sums)
 
     def _events(self, age: int) -> Iterator[np.ndarray]:
         """(5, events) vector, plane, row, column and by how many levels a reading goes round."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pimsim.engine.compiling import compiled
-from pimsim.functional.gaussian import column_hash, normal, plane_key
+from pimsim.functional.gaussian import Numbers, column_hash, normal, plane_key
 from pimsim.mapping.arithmetic import Arithmetic
 
 EXACT_32, EXACT_64 = 1 << 24, 1 << 53  #: whole numbers that float32 and float64 hold exactly
@@ -37,16 +37,17 @@ class LinearColumns:
         kind = np.float32 if bound < EXACT_32 else np.float64 if bound < EXACT_64 else np.int64
         self.typed = self.matrix.astype(kind if self.whole else np.float64)
 
-    def multiply(self, driven: np.ndarray, first: int) -> np.ndarray:
-        """(crossbars, V, n) sums for what is driven, (V, K) int64; ``first`` is the number of the first vector."""
+    def multiply(self, driven: np.ndarray, numbers: Numbers) -> np.ndarray:
+        """(crossbars, V, n) sums for what is driven, (V, K) int64, by vectors of these numbers."""
         sums = self.mean(driven)
         if self.variance is None:
             return sums
         if self.bias is not None:
             sums += self.bias[:, None]
         sigma = np.sqrt(self.factor * self._variance(driven)).astype(np.float32)
+        keys, *words = numbers.words(self.keys)
         for crossbar in range(len(self.crossbars)):
-            add_noise(sums[crossbar], sigma[crossbar], self.keys, np.uint32(crossbar), np.uint32(first & 0xFFFFFFFF))
+            add_noise(sums[crossbar], sigma[crossbar], keys, np.uint32(crossbar), *words)
         return sums
 
     def mean(self, driven: np.ndarray) -> np.ndarray:
@@ -78,10 +79,10 @@ class LinearColumns:
 
 
 @compiled
-def add_noise(sums, sigma, keys, crossbar, first):  # type: ignore[no-untyped-def]
+def add_noise(sums, sigma, keys, crossbar, first, stride):  # type: ignore[no-untyped-def]
     """Add a normal deviate to each of the sums (V, n)."""
     for v in range(sums.shape[0]):
-        vector = np.uint32(first + np.uint32(v))
+        vector = np.uint32(first + np.uint32(stride * np.uint32(v)))
         for n in range(sums.shape[1]):
             deviate = normal(column_hash(keys[n, 0], vector), plane_key(keys[n, 1], crossbar))
             sums[v, n] += np.float64(sigma[v, n] * deviate)

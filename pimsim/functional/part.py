@@ -13,7 +13,7 @@ from pimsim.errors import InputError
 from pimsim.functional.cells import Cells, program_cells
 from pimsim.functional.encoding import Encoded, Group, encode
 from pimsim.functional.flips import TransientFlips
-from pimsim.functional.gaussian import column_keys
+from pimsim.functional.gaussian import Numbers, column_keys
 from pimsim.functional.linear import LinearColumns
 from pimsim.functional.planes import pack_levels
 from pimsim.functional.popcount import Converter, PopcountColumns
@@ -56,15 +56,15 @@ class Part:
         """Whether T3b was forced upon an ADC that is not ideal."""
         return self.twin is not None
 
-    def multiply(self, inputs: np.ndarray, first: int) -> Sums:
-        """Partial sums for inputs (V, K) int64; ``first`` is the number of the first vector."""
+    def multiply(self, inputs: np.ndarray, numbers: Numbers) -> Sums:
+        """Partial sums for inputs (V, K) int64, vectors of these numbers."""
         driven = inputs + self.arithmetic.input_offset
-        found = self._convert(driven, first)
+        found = self._convert(driven, numbers)
         if self.flips is not None:
-            self.flips.add(driven, first, found.sums)
+            self.flips.add(driven, numbers, found.sums)
         return found
 
-    def _convert(self, driven: np.ndarray, first: int) -> Sums:
+    def _convert(self, driven: np.ndarray, numbers: Numbers) -> Sums:
         a = self.arithmetic
         in_registers = a.register_bits is not None
         n, crossbars = self.outputs.stop - self.outputs.start, self.groups[-1].crossbar + 1
@@ -73,14 +73,14 @@ class Part:
         for group, columns in zip(self.groups, self.columns, strict=True):
             here = codes[group.crossbar if in_registers else 0]
             if columns is not None:
-                clipped += columns.convert(converter, driven[:, group.rows], first, here)
+                clipped += columns.convert(converter, driven[:, group.rows], numbers, here)
             if isinstance(self.unit, list):
                 counted = np.zeros((driven.shape[0], 1), dtype=np.int64)
-                self.unit[group.number].convert(converter, driven[:, group.rows], first, counted)
+                self.unit[group.number].convert(converter, driven[:, group.rows], numbers, counted)
                 here += counted * self.unit_offsets[group.number]
-        exact = self.linear.multiply(driven, first)
+        exact = self.linear.multiply(driven, numbers)
         if isinstance(self.unit, LinearColumns):
-            exact = exact + self._counted(self.unit.multiply(driven, first), exact.shape)
+            exact = exact + self._counted(self.unit.multiply(driven, numbers), exact.shape)
         if not isinstance(self.unit, list) and all(columns is None for columns in self.columns):
             return Sums(exact, clipped)
         step = a.adc_step if a.adc_bits else 1.0
@@ -98,7 +98,7 @@ class Part:
         if self.twin is None:
             return
         driven = sample + self.arithmetic.input_offset
-        error = self.twin().multiply(sample, 0).sums - self.linear.mean(driven)
+        error = self.twin().multiply(sample, Numbers()).sums - self.linear.mean(driven)
         self.linear.match(error, driven)
 
     def sums_of_columns(self, inputs: np.ndarray) -> np.ndarray:

@@ -50,6 +50,18 @@ def pack_levels(levels: np.ndarray, bits: int) -> np.ndarray:
     """(columns, bits, words) uint32: bit b of what wordline k's cell holds is bit k % 32 of word [column, b, k // 32].
 
     Args:
-        levels: (K, columns) what the cells hold.
+        levels: (K, columns) uint8, what the cells hold.
     """
-    return np.ascontiguousarray(np.moveaxis(pack_words(levels.T, bits), 2, 0))
+    packed = np.zeros((bits, -(-levels.shape[0] // WORD_BITS), levels.shape[1]), dtype=np.uint32)
+    _pack_levels(levels, packed)
+    return np.ascontiguousarray(np.moveaxis(packed, 2, 0))
+
+
+@compiled
+def _pack_levels(levels, packed):  # type: ignore[no-untyped-def]
+    for k in range(levels.shape[0]):
+        word, place = k // WORD_BITS, np.uint32(k % WORD_BITS)
+        for b in range(packed.shape[0]):
+            for column in range(levels.shape[1]):
+                bit = (np.uint32(levels[k, column]) >> np.uint32(b)) & np.uint32(1)
+                packed[b, word, column] |= bit << place

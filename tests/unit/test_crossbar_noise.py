@@ -10,7 +10,7 @@ import pytest
 from pimsim.config.device import Device
 from pimsim.engine.compiling import compiled
 from pimsim.functional import Arithmetic, program_matrix
-from pimsim.functional.gaussian import column_hash, column_keys, normal, plane_key
+from pimsim.functional.gaussian import Numbers, column_hash, column_keys, normal, plane_key
 from pimsim.functional.planes import pack_levels
 from pimsim.functional.popcount import Converter, PopcountColumns
 from pimsim.functional.tables import TableColumns
@@ -110,9 +110,9 @@ def test_counted_and_tabulated_noisy_conversions_agree():
     outputs, weights, keys = np.arange(40), np.ones(40, dtype=np.int64), column_keys(5, np.arange(40))
     converter = Converter(1, 8, False, 511, np.float32(1))
     counted, tabulated = np.zeros((2, 300, 40), dtype=np.int64)
-    PopcountColumns(pack_levels(levels, 2), outputs, weights, keys, 0.01, 0.03).convert(converter, inputs, 11, counted)
+    PopcountColumns(pack_levels(levels, 2), outputs, weights, keys, 0.01, 0.03).convert(converter, inputs, Numbers(11, 3), counted)
     table = TableColumns(levels.astype(np.float32), (0.01 + 0.03 * levels).astype(np.float32), outputs, weights, keys)
-    table.convert(converter, inputs, 11, tabulated)
+    table.convert(converter, inputs, Numbers(11, 3), tabulated)
     assert np.mean(counted != tabulated) < 1e-4  # variances are added up in another order: a rounding may tip
     assert np.abs(counted - inputs @ levels).max() > 100
 

@@ -14,7 +14,7 @@ from pimsim.functional.network.digital import OWN
 from pimsim.functional.network.executor import Executor
 from pimsim.functional.network.graph import build_network
 from pimsim.functional.network.preparation import check_batches
-from pimsim.functional.network.recurrent import STEP_STRIDE, Recurrent
+from pimsim.functional.network.recurrent import Recurrent
 from pimsim.workload.lowering import lower
 from pimsim.workload.onnx_import import import_model
 from tests.unit.inference_networks import built, by_reference, images_for, in_float, small_cnn
@@ -247,15 +247,15 @@ def test_weights_that_are_not_finite_are_refused() -> None:
         build_network(model, workload, lower(workload))
 
 
-def test_recurrent_steps_number_their_vectors_by_step_then_image() -> None:
+def test_recurrent_steps_number_their_vectors_by_image_then_step() -> None:
     seen = []
 
     class Watching:
         def prepare(self, values: np.ndarray) -> np.ndarray:
             return values
 
-        def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
-            seen.append((first_vector, len(vectors)))
+        def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
+            seen.append((first_vector, stride, len(vectors)))
             return np.zeros((len(vectors), 16))
 
     g = Graph(17)
@@ -264,4 +264,4 @@ def test_recurrent_steps_number_their_vectors_by_step_then_image() -> None:
     network, _ = built(model)
     assert isinstance(network.matrix_steps[0].matrix, Recurrent)
     Executor(network).alone(images_for((7, 3, 5)), [[Watching()]], first_image=100)
-    assert seen == [(100, 7), (STEP_STRIDE + 100, 7), (2 * STEP_STRIDE + 100, 7)]
+    assert seen == [(300, 3, 7), (301, 3, 7), (302, 3, 7)]

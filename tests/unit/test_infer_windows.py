@@ -12,7 +12,6 @@ from onnx import TensorProto, helper, numpy_helper
 from pimsim.functional.network.executor import Executor
 from pimsim.functional.network.graph import build_network
 from pimsim.functional.network.layers import Matrix
-from pimsim.functional.network.recurrent import STEP_STRIDE
 from pimsim.functional.network.weights import read_with_weights
 from pimsim.workload import Workload, load_workload
 from pimsim.workload.catalogue import shipped
@@ -39,9 +38,9 @@ class Counted:
     def prepare(self, values: np.ndarray) -> np.ndarray:
         return values
 
-    def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
+    def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
         assert vectors.shape[1] == self.inputs
-        self.seen.update(range(first_vector, first_vector + len(vectors)))
+        self.seen.update(range(first_vector, first_vector + stride * len(vectors), stride))
         return np.zeros((len(vectors), self.outputs), np.float32)
 
 
@@ -95,9 +94,10 @@ def test_vectors_behind_a_recurrent_layer_are_numbered_image_by_image() -> None:
     found = []
 
     class Numbered(Counted):
-        def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
-            found.extend(zip(range(first_vector, first_vector + len(vectors)), vectors.sum(axis=1), strict=True))
-            return super().multiply(vectors, first_vector)
+        def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
+            numbers = range(first_vector, first_vector + stride * len(vectors), stride)
+            found.extend(zip(numbers, vectors.sum(axis=1), strict=True))
+            return super().multiply(vectors, first_vector, stride)
 
     executor = Executor(network)
     products = [executor.floating[0], [Numbered(network.matrix_steps[1].matrix.matrices[0])]]  # type: ignore[union-attr]
@@ -120,5 +120,5 @@ def test_a_recurrent_layer_executes_every_step_of_every_image() -> None:
     shape = tuple(size for at, size in enumerate(network.input_shape) if at != network.batch_axis)
     Executor(network).alone(np.zeros((2, *shape), np.float32), counted, first_image=3)
     windows = {node.name: node.windows for node in dataflow.nodes}
-    wanted = [step * STEP_STRIDE + image for step in range(windows["lstm"]) for image in (3, 4)]
-    assert counted[0][0].seen == Counter(wanted)
+    steps = windows["lstm"]
+    assert counted[0][0].seen == Counter(range(3 * steps, 5 * steps))

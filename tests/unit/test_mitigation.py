@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pimsim.config import load_system
 from pimsim.config.device import Device
 from pimsim.config.mitigation import Mitigation
 from pimsim.config.records import Mapping
 from pimsim.device.fault_maps import save_fault_map
 from pimsim.errors import InputError
-from pimsim.functional import Arithmetic, program_matrix
+from pimsim.functional import Arithmetic, crossbar_matmul, program_matrix
 from pimsim.functional.encoding import encode
 from pimsim.functional.mitigation import program_mitigated
 from pimsim.functional.mitigation.clipping import clipped_weights
 from pimsim.functional.mitigation.known_faults import KnownFaults, known_faults, weight_errors
-from pimsim.functional.mitigation.permutation import PermutedMatrix, Permutation, least_damage
+from pimsim.functional.mitigation.permutation import Permutation, PermutedMatrix, least_damage
 from pimsim.functional.mitigation.vote import Scores, VotedMatrix, majority, median
 from pimsim.functional.network.quantisation import quantise_weights
 
@@ -68,7 +70,7 @@ def operands(arithmetic: Arithmetic, rng: np.random.Generator) -> tuple[np.ndarr
 # sound cells
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(arithmetics(), st.integers(0, 2**32 - 1))
 def test_permutations_are_undone_exactly(arithmetic: Arithmetic, seed: int) -> None:
     """Any permutation within a crossbar's columns and a read's wordlines, under ADCs that clip most of all."""
@@ -159,6 +161,16 @@ def test_the_errors_of_weights_are_those_of_the_crossbars(arithmetic: Arithmetic
     assert np.array_equal(rows - weights, weight_errors(encode(weights, arithmetic), known))
 
 
+def test_a_systems_mitigation_applies_to_a_single_product() -> None:
+    inputs, weights = matrix()
+    plain, corrected = (
+        crossbar_matmul(inputs, weights, load_system("isaac-ce", ["chip.tile.ima.adc.bits=0", *more]), device())
+        for more in ([], ["mapping.mitigation.correction=true"])
+    )
+    assert not np.array_equal(plain.values, inputs @ weights)
+    assert np.array_equal(corrected.values, inputs @ weights)
+
+
 # permutations
 
 
@@ -238,6 +250,18 @@ def test_copies_cost_their_conversions() -> None:
     assert three.tiers == {name: 3 * units for name, units in one.tiers.items()}
     assert np.array_equal(three.histogram(inputs)[1], 3 * one.histogram(inputs)[1])
     assert three.column_range(inputs) == one.column_range(inputs)
+
+
+def test_the_median_of_three_has_the_variance_of_theory() -> None:
+    """Of three equal normal deviates: 1 - sqrt(3) / pi of theirs (order statistics)."""
+    rng = np.random.default_rng(8)
+    inputs, weights = rng.integers(-100, 101, (2, 100)), rng.integers(-127, 128, (100, 3000))
+    errors = Device.model_validate({"format": "pimsim-device-1", "name": "d", "source": "a test",
+                                    "programming": {"sigma": 0.05, "relative_to": "range"}})  # fmt: skip
+    arithmetic, exact = Arithmetic(input_bits=8, weight_bits=8, adc_bits=0), inputs @ weights
+    one, three = (np.square(program_mitigated(weights, arithmetic, Mitigation(copies=n), device=errors)
+                            .multiply(inputs).values - exact).mean() for n in (1, 3))  # fmt: skip
+    assert three / one == pytest.approx(1 - math.sqrt(3) / math.pi, rel=0.1)  # 4 standard errors
 
 
 def test_noise_of_copies_does_not_depend_on_how_vectors_are_split() -> None:

@@ -14,7 +14,7 @@ from pimsim.results.inference import InferenceResult
 from pimsim.simulation import map_workload
 
 NARROW = ("mapping.weight_bits=8", "mapping.input_bits=8")
-SEEDS = range(3)
+SEEDS = range(2)
 KEY = "mapping.mitigation"
 
 
@@ -49,7 +49,7 @@ def said(result: InferenceResult, method: str) -> str:
 ])  # fmt: skip
 def test_methods_decide_more_digits_rightly(methods: tuple[str, ...]) -> None:
     without = right(0.05)
-    assert without < 0.9 * 180  # there is something to be saved
+    assert without < 0.9 * 120  # there is something to be saved
     assert right(0.05, *methods) > without + 3
 
 
@@ -84,9 +84,9 @@ def test_weights_are_clipped_where_that_is_asked_for() -> None:
 
 
 def test_what_a_method_takes_is_said() -> None:
-    result = executed(0.05, 0, "permutation=both", "copies=3", "correction=true", "layers=[fc1, fc2]")
+    result = executed(0.05, 0, "permutation=both", "copies=3", "layers=[fc1, fc2]")
     assert "table of addresses at the output register" in said(result, "permutation")
-    assert "digital multiply-accumulate" in said(result, "correction")
+    assert "digital multiply-accumulate" in said(executed(0.05, 0, "correction=true"), "correction")
     program = map_workload("mlp-digits", "isaac-ce", overrides=NARROW)
     crossbars = {layer.name: layer.tiling.crossbars for layer in program.layers if layer.tiling is not None}
     once, tripled = sum(crossbars.values()), 3 * (crossbars["fc1"] + crossbars["fc2"]) + crossbars["scores"]

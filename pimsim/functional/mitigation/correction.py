@@ -38,9 +38,9 @@ class CorrectedMatrix(Composed):
         exact = largest * float(np.abs(errors).sum(axis=0, dtype=float).max()) < EXACT
         self.errors = errors.astype(np.float64) if exact else errors  #: (K, N) to be taken off the weights
 
-    def multiply(self, inputs: np.ndarray, first_vector: int = 0) -> Product:
+    def multiply(self, inputs: np.ndarray, first_vector: int = 0, stride: int = 1) -> Product:
         """See :meth:`pimsim.functional.crossbar.ProgrammedMatrix.multiply`."""
-        found = self.parts[0].multiply(inputs, first_vector)
+        found = self.parts[0].multiply(inputs, first_vector, stride)
         driven = np.asarray(inputs).astype(np.int64) + self.arithmetic.input_offset
         excess = (driven.astype(self.errors.dtype) @ self.errors).astype(np.int64)
         return Product(found.values - excess, found.conversions, found.clipped, found.overflows)

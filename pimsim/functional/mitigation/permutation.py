@@ -168,7 +168,7 @@ class PermutedMatrix(Composed):
         right = inputs.ndim == 2 and inputs.shape[1] == self.rows
         return inputs[:, self.permutation.wordlines] if right else inputs  # the matrix says what is wrong
 
-    def multiply(self, inputs: np.ndarray, first_vector: int = 0) -> Product:
+    def multiply(self, inputs: np.ndarray, first_vector: int = 0, stride: int = 1) -> Product:
         """See :meth:`pimsim.functional.crossbar.ProgrammedMatrix.multiply`."""
-        found = self.parts[0].multiply(self.driven(inputs), first_vector)
+        found = self.parts[0].multiply(self.driven(inputs), first_vector, stride)
         return Product(found.values[:, self._places], found.conversions, found.clipped, found.overflows)

@@ -42,9 +42,9 @@ class VotedMatrix(Composed):
     scores: Scores | None = None  #: where the copies vote for classes; None: the median of each result
     differs = False  #: whether the copies have ever given different results
 
-    def multiply(self, inputs: np.ndarray, first_vector: int = 0) -> Product:
+    def multiply(self, inputs: np.ndarray, first_vector: int = 0, stride: int = 1) -> Product:
         """See :meth:`pimsim.functional.crossbar.ProgrammedMatrix.multiply`; counts are those of all copies."""
-        found = [part.multiply(inputs, first_vector) for part in self.parts]
+        found = [part.multiply(inputs, first_vector, stride) for part in self.parts]
         values = [each.values for each in found]
         if not self.differs:
             self.differs = any(not np.array_equal(values[0], each) for each in values[1:])

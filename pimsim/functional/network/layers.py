@@ -29,8 +29,9 @@ class Products(Protocol):
     def prepare(self, values: np.ndarray) -> np.ndarray:
         """Values of any shape as the matrix takes them; zero stays zero."""
 
-    def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
-        """(V, G x N) real numbers, of prepared vectors (V, G x K), counted from ``first_vector`` over all images."""
+    def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
+        """(V, G x N) real numbers, of prepared vectors (V, G x K) with the numbers first_vector, first_vector + stride
+        and so on over all images."""
 
 
 class MatrixStep(Protocol):

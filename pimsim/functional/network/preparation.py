@@ -25,7 +25,6 @@ from pimsim.functional.network.products import (
     SampleProducts,
 )
 from pimsim.functional.network.quantisation import InputQuantiser, QuantisedWeights, input_quantiser, quantise_weights
-from pimsim.functional.network.recurrent import STEP_STRIDE, Recurrent
 from pimsim.mapping.arithmetic import Arithmetic, layer_arithmetic, step_for
 from pimsim.mapping.program import Program
 
@@ -160,10 +159,9 @@ def on_crossbars(
     """Exact and crossbar products of all layers; ``options``: device, seed and tier of ``program_matrix``."""
     fixed = [[ExactProducts(each.weights, each.inputs) for each in step] for step in prepared]
     crossbars = []
-    for step, parts, exact in zip(network.matrix_steps, prepared, fixed, strict=True):
-        steps = isinstance(step.matrix, Recurrent)
+    for parts, exact in zip(prepared, fixed, strict=True):
         crossbars.append([
-            CrossbarProducts(products, _programmed(each, mitigation, options), _sampled(each, images, steps))
+            CrossbarProducts(products, _programmed(each, mitigation, options), _sampled(each, images))
             for each, products in zip(parts, exact, strict=True)
         ])  # fmt: skip
     if mitigation.vote == "class":
@@ -188,11 +186,8 @@ def _vote_for_classes(
     voted[0].scores = Scores(fixed[-1][0].scale, bias)
 
 
-def _sampled(prepared: PreparedMatrix, images: int, steps: bool) -> np.ndarray:
-    """Numbers of the vectors in the histogram: spread over the windows, or all steps, of the first images."""
-    if steps:
-        first = np.arange(min(images, max(1, SAMPLE // prepared.windows)))
-        return (np.arange(prepared.windows)[:, None] * STEP_STRIDE + first).reshape(-1)
+def _sampled(prepared: PreparedMatrix, images: int) -> np.ndarray:
+    """Numbers of the vectors in the histogram: spread over the windows of the first images."""
     images = min(images, max(SAMPLE_IMAGES, SAMPLE // prepared.windows))
     last = images * prepared.windows - 1
     return np.unique(np.linspace(0, last, min(SAMPLE, last + 1)).astype(np.int64))

@@ -30,7 +30,7 @@ class FloatProducts:
             self.seen = self.seen.joined(values)
         return values
 
-    def multiply(self, vectors: np.ndarray, _first_vector: int) -> np.ndarray:
+    def multiply(self, vectors: np.ndarray, _first_vector: int, _stride: int = 1) -> np.ndarray:
         return grouped(vectors, self.weights)
 
 
@@ -55,7 +55,7 @@ class ExactProducts:
     def prepare(self, values: np.ndarray) -> np.ndarray:
         return self.inputs.integers(values)[0]
 
-    def multiply(self, vectors: np.ndarray, _first_vector: int) -> np.ndarray:
+    def multiply(self, vectors: np.ndarray, _first_vector: int, _stride: int = 1) -> np.ndarray:
         return self.exact(vectors) * self.scale
 
     def exact(self, vectors: np.ndarray) -> np.ndarray:
@@ -100,8 +100,8 @@ class CrossbarProducts:
         self.counts.saturated_inputs += beyond
         return integers
 
-    def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
-        values = self._on_crossbars(vectors, first_vector)
+    def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
+        values = self._on_crossbars(vectors, first_vector, stride)
         exact = self.exact.exact(vectors)
         counts = self.counts
         counts.vectors += len(vectors)
@@ -113,19 +113,20 @@ class CrossbarProducts:
             counts.noise += float(np.vdot(error, error))
         return values * self.exact.scale
 
-    def _on_crossbars(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
+    def _on_crossbars(self, vectors: np.ndarray, first_vector: int, stride: int) -> np.ndarray:
         rows, found = vectors.shape[1] // len(self.matrices), []
-        sample = self.sampled[(self.sampled >= first_vector) & (self.sampled < first_vector + len(vectors))]
+        sample, between = np.divmod(self.sampled - first_vector, stride)
+        sample = sample[(between == 0) & (sample >= 0) & (sample < len(vectors))]
         self.counts.sampled += sample.size
         for group, matrix in enumerate(self.matrices):
             part = vectors if rows == vectors.shape[1] else vectors[:, group * rows : (group + 1) * rows]
-            product = matrix.multiply(part, first_vector=first_vector)
+            product = matrix.multiply(part, first_vector, stride)
             self.counts.conversions += int(product.conversions)
             self.counts.clipped += int(product.clipped)
             self.counts.overflows += int(product.overflows)
             found.append(product.values)
             if sample.size:
-                codes, times = matrix.histogram(part[sample - first_vector])
+                codes, times = matrix.histogram(part[sample])
                 for code, n in zip(np.asarray(codes).tolist(), np.asarray(times).tolist(), strict=True):
                     self.counts.codes[code] += int(n)
         return found[0] if len(found) == 1 else np.concatenate(found, axis=1)
@@ -145,7 +146,7 @@ class RangeProducts(ExactProducts):
         self.rows, self.columns = rows, columns
         self.largest_sum, self.largest_partial = 0.0, 0
 
-    def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
+    def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
         if self.columns is not None:
             self.largest_sum = max(self.largest_sum, float(self.columns(vectors)))
         height = self.weights.shape[1]
@@ -154,7 +155,7 @@ class RangeProducts(ExactProducts):
             for group in range(len(self.weights)):
                 part = vectors[:, group * height : (group + 1) * height][:, tile] @ self.weights[group, tile]
                 self.largest_partial = max(self.largest_partial, int(np.abs(part).max(initial=0)))
-        return super().multiply(vectors, first_vector)
+        return super().multiply(vectors, first_vector, stride)
 
 
 class SampleProducts(ExactProducts):
@@ -164,9 +165,9 @@ class SampleProducts(ExactProducts):
         super().__init__(weights, inputs)
         self.size, self._kept = size, [np.empty((0, weights.integers.shape[0] * weights.integers.shape[1]))]
 
-    def multiply(self, vectors: np.ndarray, first_vector: int) -> np.ndarray:
+    def multiply(self, vectors: np.ndarray, first_vector: int, stride: int = 1) -> np.ndarray:
         self._kept.append(self._some(vectors))
-        return super().multiply(vectors, first_vector)
+        return super().multiply(vectors, first_vector, stride)
 
     def sample(self) -> np.ndarray:
         """(at most size, G x K) vectors, evenly out of all."""

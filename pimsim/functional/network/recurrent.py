@@ -11,10 +11,6 @@ import numpy as np
 from pimsim.errors import InputError
 from pimsim.functional.network.layers import Arrays, Matrix, Products
 
-STEP_STRIDE = 2**20
-"""Vectors of a recurrent layer have the number step x STEP_STRIDE + image: images of one step follow each other.
-Noise takes the lowest 32 bits of a number: it repeats itself after so many images, or after 4,096 steps."""
-
 GATES = {"LSTM": 4, "RNN": 1}
 ACTIVATIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sigmoid": lambda x: 1 / (1 + np.exp(-np.clip(x, -60, 60))),  # exp of more would overflow float32
@@ -62,7 +58,7 @@ class Recurrent:
         order = range(steps - 1, -1, -1) if self.backward[at] else range(steps)
         for n, step in enumerate(order):
             vectors = np.concatenate((prepared[step], products.prepare(state)), axis=1)
-            gates = products.multiply(vectors, n * STEP_STRIDE + first_image) + self.biases[at]
+            gates = products.multiply(vectors, first_image * steps + n, steps) + self.biases[at]
             state, cell = self._cell(at, gates.astype(x.dtype), cell)
             every[step] = state
         return every, state, cell
