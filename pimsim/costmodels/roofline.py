@@ -15,8 +15,9 @@ What is counted:
   Nothing stays in a cache between two kernels, and no kernel reads a value twice.  Where a table is looked up, only
   what is read of it counts.
 * A kernel for each operation, and for recurrent ones for each step; none for those that only rename
-  (:data:`NOT_EXECUTED`).  With ``fused``, activations and BatchNorm that follow their only producer are
-  part of its kernel: their FLOPs count, their traffic and launch do not.
+  (:data:`NOT_EXECUTED`).  With ``fused``, an element-wise operation of one input (activation, BatchNorm) that is the
+  only reader of a product or of another element-wise operation is part of that one's kernel: its FLOPs and weights
+  count, its traffic and launch do not.
 
 Efficiencies default to 1: the bound that no kernel exceeds.  ``pimsim.baselines.calibration`` fits them to a
 measured device.
@@ -245,7 +246,7 @@ def _hosts(workload: Workload) -> dict[str, str]:
             continue
         before = producer[data[0]]
         root = host.get(before.name, before.name)
-        if before.macs or before.name in host:
+        if before.macs or TABLE[before.type].elementwise:
             host[operation.name] = root
     return host
 

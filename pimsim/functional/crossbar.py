@@ -6,6 +6,8 @@ How a product is computed is chosen column by column, by what can be proven of t
          column's levels add up to no more than its full scale, and reads are noiseless.
     T3b  the same with one normal deviate for each result, where reads are noisy and the ADC is ideal: a sum of normal
          deviates is one.  Forced upon another ADC it is an approximation (see :meth:`ProgrammedMatrix.match_moments`).
+         The GEMM of variances is one of floats, so that deviates agree within 1e-6 of their sigma, however a batch is
+         cut; all other tiers give the same bits.
     T1   conversions by counting bits, where cells hold their levels exactly.
     T2   conversions by tables of sums, for any cells.
     T3   T1 or T2 with a normal deviate in every conversion.
@@ -103,9 +105,9 @@ def program_matrix(
 ) -> ProgrammedMatrix:
     """Weights (K, N), integers, in crossbars; arguments and errors as :func:`crossbar_matmul`.
 
-    ``write_number`` counts the writes of these cells from 0, ``reads`` those that each has seen before the first vector.
-    Where ``device.in_field`` says that reads change cells, these are looked at again every :data:`AGE` vectors, and
-    taken to be as they are in the middle.
+    ``write_number`` counts the writes of these cells from 0, ``reads`` those that each has seen before the first
+    vector.  Where ``device.in_field`` says that reads change cells, these are looked at again every :data:`AGE`
+    vectors, and taken to be as they are in the middle.
     """
     if tier is not None and tier not in TIERS:
         raise InputError(f"there is no tier {tier!r}", key="tier", allowed=TIERS)

@@ -151,7 +151,7 @@ def checked_integers(values: np.ndarray, allowed: tuple[int, int], what: str) ->
 
 @compiled
 def take_integers(values, low, high, integers):  # type: ignore[no-untyped-def]
-    """Fill ``integers`` with floating-point values (both two-dimensional); how many of them are none, or out of range."""
+    """Fill ``integers`` with floating-point values, both (K, N); how many of these are none, or out of range."""
     wrong = 0
     for i in range(values.shape[0]):
         for j in range(values.shape[1]):

@@ -1,10 +1,10 @@
 """Normal random numbers by counters: a number is a function of its column, plane and vector, whoever asks and when.
 
-Two 32-bit keys name a column.  A vector's number (of 64 bits) and a plane's are mixed with them by the rounds of a 32-bit hash
-(multiply and xor-shift; multipliers of C. Wellons' "lowbias32", recalled).  Of the 32 bits one is the sign; the others
-are a probability p in (0, 1/2), and the deviate is a polynomial in t = sqrt(-2 ln p), as Abramowitz and Stegun's
-formula 26.2.23 is a quotient of two.  It is off by less than 3e-4 up to 4 sigma and by 0.1 % at the end, 6.3 sigma.
-The mean is 0 by symmetry, the variance 1 within 1e-4.
+Two 32-bit keys name a column. A vector's number (of 64 bits) and a plane's are mixed with them by the rounds of a
+32-bit hash (multiply and xor-shift; multipliers of C. Wellons' "lowbias32", recalled).  Of the 32 bits one is the
+sign; the others are a probability p in (0, 1/2), and the deviate is a polynomial in t = sqrt(-2 ln p), as
+Abramowitz and Stegun's formula 26.2.23 is a quotient of two. It is off by less than 3e-4 up to 4 sigma and by 0.1 %
+at the end, 6.3 sigma. The mean is 0 by symmetry, the variance 1 within 1e-4.
 
 Everything is 32 bits wide and free of branches, so that 16 numbers are computed at once; float32 operations are done
 one by one (no fused multiply-add), so that the reference gets the same bits.

@@ -32,8 +32,8 @@ def cautions(system: System) -> list[str]:
             )
     if (copies := system.mapping.mitigation.most_copies) > 1:
         found.append(
-            f"time, energy and area are those of one copy of each layer: mapping.mitigation asks for up to {copies} "
-            "that vote, which `pimsim infer` executes and a run does not"
+            "time, energy, area and writes are those of one copy of each layer: mapping.mitigation asks for up to "
+            f"{copies} that vote, which `pimsim infer` executes and a run does not"
         )
     return found
 

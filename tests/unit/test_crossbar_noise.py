@@ -110,7 +110,8 @@ def test_counted_and_tabulated_noisy_conversions_agree():
     outputs, weights, keys = np.arange(40), np.ones(40, dtype=np.int64), column_keys(5, np.arange(40))
     converter = Converter(1, 8, False, 511, np.float32(1))
     counted, tabulated = np.zeros((2, 300, 40), dtype=np.int64)
-    PopcountColumns(pack_levels(levels, 2), outputs, weights, keys, 0.01, 0.03).convert(converter, inputs, Numbers(11, 3), counted)
+    columns = PopcountColumns(pack_levels(levels, 2), outputs, weights, keys, 0.01, 0.03)
+    columns.convert(converter, inputs, Numbers(11, 3), counted)
     table = TableColumns(levels.astype(np.float32), (0.01 + 0.03 * levels).astype(np.float32), outputs, weights, keys)
     table.convert(converter, inputs, Numbers(11, 3), tabulated)
     assert np.mean(counted != tabulated) < 1e-4  # variances are added up in another order: a rounding may tip

@@ -92,7 +92,7 @@ def test_permutations_are_undone_exactly(arithmetic: Arithmetic, seed: int) -> N
         assert np.array_equal(ours, theirs)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(arithmetics(), st.integers(0, 2**32 - 1), st.sampled_from(METHODS), st.booleans())
 def test_sound_cells_do_not_notice_mitigation(arithmetic: Arithmetic, seed: int, methods: Any, ideal: bool) -> None:
     inputs, weights = operands(arithmetic, np.random.default_rng(seed))
@@ -218,6 +218,17 @@ def test_no_order_of_one_axis_is_better(which: str) -> None:
     assert found.damage == min(damages) < found.damage_before == damages[0]
 
 
+@settings(max_examples=20, deadline=None)
+@given(arithmetics(unit_column="digital"), st.integers(0, 2**32 - 1))
+def test_both_axes_are_never_worse_than_one(arithmetic: Arithmetic, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    _, weights = operands(arithmetic, rng)
+    known = drawn_faults(weights, arithmetic, rng, 0.1)
+    columns, rows, both = (least_damage(weights, arithmetic, known, which).damage
+                           for which in ("columns", "rows", "both"))  # fmt: skip
+    assert both <= min(columns, rows)
+
+
 def test_rows_and_columns_together_do_better_than_columns() -> None:
     arithmetic = Arithmetic(input_bits=8, weight_bits=8)
     _, weights = matrix()
@@ -273,6 +284,21 @@ def test_noise_of_copies_does_not_depend_on_how_vectors_are_split() -> None:
     whole = found.multiply(inputs, first_vector=7).values
     parts = [found.multiply(inputs[low : low + 5], first_vector=7 + low).values for low in range(0, 32, 5)]
     assert np.array_equal(whole, np.concatenate(parts))
+
+
+def test_moments_of_converters_are_matched_behind_a_permutation() -> None:
+    """T3b, forced upon ADCs that clip, must see the inputs in the order of the wordlines."""
+    inputs, weights = matrix()
+    noisy = device(cell={"g_min_us": 1.0, "g_max_us": 100.0}, read_noise={
+        "thermal": False, "shot": False, "other": {"sigma": 0.1, "relative_to": "range"}})  # fmt: skip
+    arithmetic, error = Arithmetic(input_bits=8, weight_bits=8, adc_bits=6), {}
+    for tier in ("T3", "T3b"):
+        found = program_mitigated(weights, arithmetic, Mitigation(permutation="both"), device=noisy, tier=tier)
+        assert found.approximate == (tier == "T3b") and set(found.tiers) == {tier}
+        if found.approximate:
+            found.match_moments(inputs)
+        error[tier] = float(np.square(found.multiply(inputs).values - inputs @ weights).mean())
+    assert error["T3b"] == pytest.approx(error["T3"], rel=0.25)
 
 
 def test_the_median_of_three_and_of_five() -> None:

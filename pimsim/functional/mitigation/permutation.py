@@ -31,6 +31,8 @@ from pimsim.functional.mitigation.matrices import Composed, Matrix
 from pimsim.mapping.arithmetic import Arithmetic
 
 ROUNDS = 4  #: of rows and columns in turn, at most; later ones bring less than a per cent
+ORDERS = {"columns": [("columns",)], "rows": [("rows",)], "both": [("columns", "rows"), ("rows", "columns")]}
+"""Which axes take turns; of both, either may be the better to begin with."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +55,9 @@ def least_damage(weights: np.ndarray, arithmetic: Arithmetic, known: KnownFaults
     Args:
         weights: (K, N) integers within ``arithmetic.weight_range``.
     """
-    search = _Search(encode(weights, arithmetic), known, arithmetic.columns // arithmetic.cells_per_weight)
-    axes = {"columns": [search.columns], "rows": [search.rows], "both": [search.columns, search.rows]}[which]
-    before = search.damage()
-    damage = before
-    for _ in range(ROUNDS if len(axes) > 1 else 1):  # alone, an axis is at its best at once
-        for improve in axes:
-            improve()
-        last, damage = damage, search.damage()
-        if damage == last:
-            break
-    return Permutation(search.wordlines, search.bitlines, before, damage)
+    encoded, wide = encode(weights, arithmetic), arithmetic.columns // arithmetic.cells_per_weight
+    found = [_Search(encoded, known, wide).turns(order) for order in ORDERS[which]]
+    return min(found, key=lambda each: each.damage)
 
 
 class _Search:
@@ -73,6 +67,17 @@ class _Search:
         self.groups, self.levels, self.factors = encoded.groups, encoded.levels, encoded.weights.astype(np.float64)
         self.known, self.wide = known, outputs_per_crossbar
         self.wordlines, self.bitlines = (np.arange(size) for size in self.levels.shape[:2])
+
+    def turns(self, axes: tuple[str, ...]) -> Permutation:
+        """Let the axes improve in turn, until nothing does."""
+        before = damage = self.damage()
+        for _ in range(ROUNDS if len(axes) > 1 else 1):  # alone, an axis is at its best at once
+            for axis in axes:
+                self.columns() if axis == "columns" else self.rows()
+            last, damage = damage, self.damage()
+            if damage == last:
+                break
+        return Permutation(self.wordlines, self.bitlines, before, damage)
 
     def damage(self) -> float:
         """Sum of squared errors of the weights as they lie now."""

@@ -1,0 +1,102 @@
+"""Processors to compare with, by name: data in ``presets.yaml``, rooflines from it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from pimsim.baselines.reading import read_record
+from pimsim.config.base import NotNegative, Positive, Spec
+from pimsim.costmodels.roofline import RooflineDevice
+from pimsim.errors import InputError, did_you_mean
+
+Trust = Literal["published", "derived", "recalled", "assumption"]
+Precision = Literal["fp32", "tf32", "fp16", "int8"]
+
+FILE = Path(__file__).parent / "presets.yaml"
+
+
+class Figure(Spec):
+    """A number, where it is from, and how far to trust it."""
+
+    value: Positive
+    trust: Trust
+    source: str = Field(min_length=1)
+
+
+class Power(Spec):
+    """A figure that may be 0."""
+
+    value: NotNegative
+    trust: Trust
+    source: str = Field(min_length=1)
+
+
+class Preset(Spec):
+    """A processor to compare with."""
+
+    title: str = Field(min_length=1)
+    note: str = ""
+    peak_tflops: dict[Precision, Figure] = Field(min_length=1)  #: int8: TOPS
+    bandwidth_gb_per_s: Figure
+    launch_us: Figure
+    idle_w: Power
+    loaded_w: Figure
+
+    def figures(self) -> dict[str, Figure | Power]:
+        """Every number with its trust and source, by key."""
+        peaks = {f"peak_tflops.{precision}": figure for precision, figure in self.peak_tflops.items()}
+        rest = ("bandwidth_gb_per_s", "launch_us", "idle_w", "loaded_w")
+        return {**peaks, **{key: getattr(self, key) for key in rest}}
+
+    def roofline_device(self, name: str) -> RooflineDevice:
+        """The processor as its roofline sees it, with efficiencies of 1."""
+        return RooflineDevice(
+            name=name,
+            peak_flops_per_s={precision: figure.value * 1e12 for precision, figure in self.peak_tflops.items()},
+            bandwidth_bytes_per_s=self.bandwidth_gb_per_s.value * 1e9,
+            launch_s=self.launch_us.value / 1e6,
+            idle_w=self.idle_w.value,
+            loaded_w=self.loaded_w.value,
+        )
+
+
+class PresetFile(Spec):
+    """Several of them."""
+
+    format: Literal["pimsim-baselines-1"]
+    baselines: dict[str, Preset]
+
+
+def read_presets(path: str | Path) -> dict[str, Preset]:
+    """The presets of a file, by name.
+
+    Raises:
+        InputError: the file cannot be read, or something in it is wrong.
+    """
+    return read_record(path, PresetFile).baselines
+
+
+@cache
+def presets() -> dict[str, Preset]:
+    """Those that come with pimsim."""
+    return read_presets(FILE)
+
+
+def load_preset(name: str) -> Preset:
+    """One of :func:`presets`.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    if name not in presets():
+        raise InputError(f"no baseline is called '{name}'{did_you_mean(name, presets())}", allowed=presets())
+    return presets()[name]
+
+
+def preset_device(name: str) -> RooflineDevice:
+    """Roofline of a preset; errors as :func:`load_preset`."""
+    return load_preset(name).roofline_device(name)

@@ -1,0 +1,129 @@
+"""How far tiles are from each other: links passed and time of a head flit, where no packet waits for another.
+
+Found once for a network and kept, since all chips of a study that differ elsewhere share it.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimsim.config.records import System
+from pimsim.network.fabric import CHIP, EJECT, HOST, INJECT, Fabric, build_fabric, longest_path, path
+from pimsim.network.routing import CLASS_SHIFT, PORT_MASK
+from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps
+
+_KEPT = 8  #: networks that are remembered
+_known: OrderedDict[str, Distances] = OrderedDict()
+
+
+@dataclass(frozen=True)
+class Ways:
+    """Ways of messages; all arrays have the same shape."""
+
+    channels: np.ndarray  #: links from router to router
+    chip_links: np.ndarray
+    um: np.ndarray  #: length of the channels [um], vertical ones apart
+    vertical: np.ndarray  #: vertical channels
+    leaves_tile: np.ndarray  #: bool: the message goes over links at all
+    head_ps: np.ndarray  #: head flit to the tile, links between chips apart
+
+
+@dataclass(frozen=True)
+class Distances:
+    """Between all routers of a chip, and between all chips."""
+
+    fabric: Fabric
+    head_ps: np.ndarray  #: (R, R) head flit over all channels
+    channels: np.ndarray  #: (R, R)
+    um: np.ndarray  #: (R, R)
+    vertical: np.ndarray  #: (R, R)
+    chip_links: np.ndarray  #: (chips, chips)
+    inject_ps: int
+    eject_ps: int
+    pace_cycles: int  #: from one flit to the next on the slowest channel
+
+    def ways(self, source: np.ndarray, target: np.ndarray) -> Ways:
+        """From tiles ``source`` (or HOST) to tiles ``target``, arrays that broadcast together."""
+        fabric = self.fabric
+        from_host = source == HOST
+        chip, place = np.divmod(np.where(from_host, 0, source), fabric.tiles)
+        router = np.where(from_host, fabric.io_router, place // fabric.concentration)
+        to_chip, to_place = np.divmod(target, fabric.tiles)
+        to_router = to_place // fabric.concentration
+        same, io = chip == to_chip, fabric.io_router
+        moves = source != target
+
+        def along(table: np.ndarray) -> np.ndarray:
+            around = table[router, io] + table[io, to_router]
+            return np.where(moves, np.where(same, table[router, to_router], around), 0)
+
+        head = along(self.head_ps) + np.where(from_host, 0, self.inject_ps) + self.eject_ps
+        return Ways(
+            channels=along(self.channels), chip_links=self.chip_links[chip, to_chip], um=along(self.um),
+            vertical=along(self.vertical), leaves_tile=moves, head_ps=np.where(moves, head, 0),
+        )  # fmt: skip
+
+    def message_ps(self, source: np.ndarray, target: np.ndarray, flits: int, system: System) -> np.ndarray:
+        """Time until the last flit of a message has arrived."""
+        ways, noc, links = self.ways(source, target), system.chip.noc, system.chip.links
+        rest = cycles_to_ps((flits - 1) * self.pace_cycles, noc.clock_ghz)
+        between = ns_to_ps(links.latency_ns) + stream_ps(flits * noc.flit_bits / 8, links.gb_per_s)
+        time: np.ndarray = np.where(ways.leaves_tile, ways.head_ps + ways.chip_links * between + rest, 0)
+        return time
+
+
+def find_distances(system: System, chips: int) -> Distances:
+    """Distances of a system of ``chips`` chips; raises InputError where a chip has too few links to join them."""
+    chip = system.chip
+    key = f"{chips} {chip.tiles} {chip.links.count} {system.chip_graph!r} {chip.noc!r}"
+    if key in _known:
+        _known.move_to_end(key)
+        return _known[key]
+    found = _measure(build_fabric(system, chips), system)
+    _known[key] = found
+    while len(_known) > _KEPT:
+        _known.popitem(last=False)
+    return found
+
+
+def _measure(fabric: Fabric, system: System) -> Distances:
+    clock, topology = system.chip.noc.clock_ghz, fabric.topology
+    of_speed = np.array([cycles_to_ps(speed.head_cycles, clock) for speed in fabric.speeds], np.int64)
+    head = of_speed[fabric.channel_speed]
+    um = np.where(topology.vertical, 0, np.rint(1000 * topology.length_mm)).astype(np.int64)
+    columns = np.stack([head, np.ones_like(head), um, topology.vertical.astype(np.int64)], axis=1)
+    totals = _along_paths(fabric, columns)
+    return Distances(
+        fabric=fabric, head_ps=totals[..., 0], channels=totals[..., 1], um=totals[..., 2], vertical=totals[..., 3],
+        chip_links=_between_chips(fabric), inject_ps=int(of_speed[INJECT]), eject_ps=int(of_speed[EJECT]),
+        pace_cycles=max((speed.flit_cycles for k, speed in enumerate(fabric.speeds) if k != CHIP), default=1),
+    )  # fmt: skip
+
+
+def _along_paths(fabric: Fabric, values: np.ndarray) -> np.ndarray:
+    """(R, R, k) sums of the channels' (C, k) values along the paths between all routers, all walked together."""
+    routing, topology, routers = fabric.routing, fabric.topology, fabric.routers
+    totals = np.zeros((routers, routers, values.shape[1]), np.int64)
+    source, target = (index.ravel() for index in np.indices((routers, routers)))
+    at, of_class = source.copy(), np.zeros_like(source)
+    going = np.flatnonzero(at != target)
+    while going.size:
+        entry = routing.next[of_class[going], at[going], target[going]]
+        channel = topology.output[at[going], entry & PORT_MASK]
+        totals[source[going], target[going]] += values[channel]
+        at[going], of_class[going] = topology.target[channel], entry >> CLASS_SHIFT
+        going = going[at[going] != target[going]]
+    return totals
+
+
+def _between_chips(fabric: Fabric) -> np.ndarray:
+    """(chips, chips) links between chips on the way from one to another."""
+    links, count = np.empty(longest_path(fabric), np.int64), np.zeros((fabric.chips, fabric.chips), np.int64)
+    for chip in range(fabric.chips):
+        for other in range(fabric.chips):
+            n = path(fabric.kernel, chip * fabric.tiles, other * fabric.tiles, links)
+            count[chip, other] = np.count_nonzero(links[:n] >= fabric.first_chip_link)
+    return count

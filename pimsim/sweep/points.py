@@ -1,0 +1,227 @@
+"""The points of a sweep: every combination as plain data, and the key under which its results are stored."""
+
+from __future__ import annotations
+
+import copy
+import functools
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pimsim.config import System, config_hash, load_device, load_system, resolved
+from pimsim.config.layers import Layers, apply_override
+from pimsim.config.loading import checked
+from pimsim.errors import InputError
+from pimsim.sweep.axes import combinations
+from pimsim.sweep.code import code_version
+from pimsim.sweep.reading import override
+from pimsim.sweep.spec import DATA_KEYS, DEVICE, RUN_KEYS, Sweep
+
+Setting = dict[str, Any]  #: everything that is needed to compute a point, as plain data
+
+
+@dataclass(frozen=True)
+class Point:
+    """One combination.  Two points with the same key are computed once."""
+
+    ordinal: int  #: place in the sweep, from 0
+    key: str  #: SHA-256 of resolved configuration, network, run and code version
+    mapping: str  #: points with the same word share a mapping
+    parameters: dict[str, Any]  #: value by name of the axis
+    setting: Setting
+    error: str | None = None  #: why it cannot be computed, if that is known already
+
+
+@dataclass(frozen=True)
+class Base:
+    """A system before axes change it: the keys that its files give."""
+
+    name: str
+    data: dict[str, Any]
+
+    def system(self, overrides: Sequence[str]) -> System:
+        """The system with ``KEY=VALUE`` in it.
+
+        Raises:
+            InputError: as :func:`pimsim.config.load_system`.
+        """
+        layers = Layers(data=copy.deepcopy(self.data), file=self.name)
+        for text in overrides:
+            apply_override(layers, text, System)
+        return checked(layers)
+
+
+def load_bases(sweep: Sweep) -> dict[str, Base]:
+    """The systems of a sweep by name.
+
+    Raises:
+        InputError: a system cannot be loaded.
+    """
+    return {name: Base(name, load_system(name).model_dump(mode="json", exclude_unset=True)) for name in sweep.systems}
+
+
+def check_keys(sweep: Sweep, bases: Mapping[str, Base]) -> None:
+    """Raises InputError, with the line in SWEEP.yaml, for a key that a system or the device does not have."""
+    for base in bases.values():
+        layers = Layers(data=copy.deepcopy(base.data), file=base.name)
+        for text in sweep.overrides:
+            _check_key(sweep, layers, text, f"set.{text.partition('=')[0]}")
+        for name, axis in sweep.axes.items():
+            for key in axis.keys:
+                if key not in RUN_KEYS and not key.startswith(DEVICE):
+                    _check_key(sweep, layers, override(key, axis.first), f"axes.{name}")
+    if sweep.inference is not None and sweep.inference.device is not None:
+        of_device = [(name, override(key.removeprefix(DEVICE), axis.first)) for name, axis in sweep.axes.items()
+                     for key in axis.keys if key.startswith(DEVICE)]  # fmt: skip
+        for name, text in of_device:
+            try:
+                load_device(sweep.inference.device, [text])
+            except InputError as error:
+                raise sweep.located(InputError(error.what, key=f"axes.{name}", allowed=error.allowed)) from None
+
+
+def _check_key(sweep: Sweep, layers: Layers, text: str, at: str) -> None:
+    try:
+        apply_override(layers, text, System)
+    except InputError as error:
+        what = f"{text.partition('=')[0]}: {error.what}"
+        raise sweep.located(InputError(what, key=at, allowed=error.allowed)) from None
+
+
+def plan(sweep: Sweep) -> Iterator[Point]:
+    """All points for which the conditions hold, in an order that depends on the sweep alone.
+
+    Raises:
+        InputError: a network, system, device or key does not exist, or a condition cannot be evaluated.
+    """
+    bases = load_bases(sweep)
+    check_keys(sweep, bases)
+    networks = {name: _workload_digest(name) for name in sweep.workloads}
+    data = _data_digest(sweep)
+    ordinal = 0
+    for workload in sweep.workloads:
+        for name, base in bases.items():
+            for parameters in combinations(sweep.axes, sweep.samples, sweep.seed):
+                if _wanted(sweep, {**parameters, "workload": workload, "system": name}):
+                    setting = _setting(sweep, workload, name, parameters)
+                    yield _point(ordinal, base, networks[workload], data, parameters, setting)
+                    ordinal += 1
+
+
+def _wanted(sweep: Sweep, values: Mapping[str, Any]) -> bool:
+    for n, condition in enumerate(sweep.conditions):
+        try:
+            if not condition.holds(values):  # type: ignore[union-attr]
+                return False
+        except InputError as error:
+            raise sweep.located(InputError(error.what, key=f"conditions.{n}")) from None
+    return True
+
+
+def _setting(sweep: Sweep, workload: str, system: str, parameters: Mapping[str, Any]) -> Setting:
+    """What is needed to compute the point, without reading SWEEP.yaml again."""
+    assigned = [(key, parameters[name]) for name, axis in sweep.axes.items() for key in axis.keys]
+    of_run = {key: value for key, value in assigned if key in RUN_KEYS}
+    setting: Setting = {"workload": workload, "system": system}
+    setting |= {name: of_run.get(name, getattr(sweep, name)) for name in ("batch", "noc", "fidelity")}
+    of_system = [override(key, value) for key, value in assigned if key not in RUN_KEYS and not key.startswith(DEVICE)]
+    setting["overrides"] = [*sweep.overrides, *of_system]
+    if (given := sweep.inference) is not None:
+        of_device = [override(key.removeprefix(DEVICE), value) for key, value in assigned if key.startswith(DEVICE)]
+        setting["inference"] = {"data": given.data, "device": given.device, "calibration": given.calibration,
+                                **{name: of_run.get(name, getattr(given, name)) for name in DATA_KEYS},
+                                "device_overrides": of_device}  # fmt: skip
+    if sweep.keeps_results:
+        setting["keeps_result"] = True
+    return setting
+
+
+def _point(
+    ordinal: int, base: Base, network: str, data: str | None, parameters: dict[str, Any], setting: Setting
+) -> Point:
+    facts: dict[str, Any] = {"workload": network, "data": data, "code": code_version()}
+    facts |= {name: setting[name] for name in ("batch", "noc", "fidelity")}
+    try:
+        system = base.system(setting["overrides"])
+        given = setting.get("inference")
+        cells = None if given is None else _device_digest(given["device"], tuple(given["device_overrides"]))
+    except InputError as error:
+        facts |= {"system": setting["system"], "overrides": setting["overrides"], "inference": setting.get("inference")}
+        return Point(ordinal, digest(facts), "", parameters, setting, str(error))
+    shape = digest([network, setting["noc"], mapping_facts(system)])
+    facts |= {"config": config_hash(system), "device": cells}
+    if given is not None:
+        facts |= {name: given[name] for name in (*DATA_KEYS, "calibration")}
+    return Point(ordinal, digest(facts), shape, parameters, setting)
+
+
+def mapping_facts(system: System) -> dict[str, Any]:
+    """What a mapping depends on: all of the system but the prices of what is in its tiles.
+
+    (Prices of routers and links stay: a search for a placement weighs them.)
+    """
+    facts = resolved(system)
+    facts["chip"]["tile"] = _without_prices(facts["chip"]["tile"])
+    return facts
+
+
+def _without_prices(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_prices(value) for key, value in node.items() if key != "cost"}
+    return node
+
+
+def digest(facts: Any) -> str:
+    """SHA-256 of the canonical JSON of plain data, in hexadecimal."""
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _workload_digest(name: str) -> str:
+    """Hash of a network: of the lowered one, and of the file where that holds weights."""
+    from pimsim.results.assembly import workload_hash
+    from pimsim.workload import load_workload, lower
+    from pimsim.workload.catalogue import shipped
+
+    lowered = workload_hash(lower(load_workload(name)))
+    path = shipped().get(name, Path(name))
+    return lowered if path.suffix.lower() != ".onnx" else f"{lowered}+{_file_digest(path)}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _device_digest(device: str | None, overrides: tuple[str, ...]) -> str | None:
+    if device is None:
+        return None
+    cells = load_device(device, overrides)
+    return digest(cells.model_dump(mode="json"))
+
+
+def _data_digest(sweep: Sweep) -> str | None:
+    """Name of the dataset; with its bytes where it is a file."""
+    if sweep.inference is None:
+        return None
+    path = Path(sweep.inference.data)
+    return f"{path.name}+{_file_digest(path)}" if path.is_file() else sweep.inference.data
+
+
+def _file_digest(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(sweep: Sweep, data: Mapping[str, Any]) -> str:
+    """Hash of all that :func:`plan` depends on: the sweep as plain data, the files that it names, the code."""
+    from pimsim.workload.catalogue import shipped
+
+    files = [shipped().get(name, Path(name)) for name in sweep.workloads]
+    if sweep.inference is not None and Path(sweep.inference.data).is_file():
+        files.append(Path(sweep.inference.data))
+    contents = [_file_digest(path) for path in files if path.is_file()]
+    systems = [config_hash(load_system(name)) for name in sweep.systems]
+    cells = None if sweep.inference is None else _device_digest(sweep.inference.device, ())
+    return digest([data, contents, systems, cells, code_version()])
+
+

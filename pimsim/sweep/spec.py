@@ -1,0 +1,184 @@
+"""What a sweep is: networks, systems, axes, conditions, and which results to keep."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pimsim.errors import InputError, did_you_mean, shown
+from pimsim.sweep.axes import SAMPLED, Axis, Range, combinations_count
+from pimsim.sweep.columns import ALL_COLUMNS, COLUMNS
+from pimsim.sweep.conditions import FUNCTIONS, LABELS, Condition
+
+FORMAT = "pimsim-sweep-1"
+NETWORKS = ("packet", "flit", "ideal")
+FIDELITIES = ("engine", "analytical")
+RUN_KEYS = ("batch", "noc", "fidelity", "images", "seed")
+"""Keys of axes that are no keys of the system: of the run, and (images, seed) of the execution on data."""
+DATA_KEYS = ("images", "seed")
+DEVICE = "device."  #: before the keys of the device
+RESULT = "result"  #: in ``keep``: the whole Result of each point, as a file
+MOST_POINTS = 1_000_000
+MOST_IMAGES = 10**9
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Execution on data beside the simulation of time: arguments of :func:`pimsim.infer`."""
+
+    data: str  #: name or path of a dataset
+    device: str | None = None  #: the cells; None: ideal ones
+    images: int | None = None  #: the first so many; None: all
+    seed: int = 0  #: of everything random
+    calibration: int = 64  #: images from which the ranges of each layer's inputs are taken
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """Every network on every system under every combination of the axes for which the conditions hold.
+
+    >>> Sweep(workloads=("lenet5",), systems=("isaac-ce",), axes={"imas": grid("chip.tile.imas", [4, 8, 12])})
+
+    Raises:
+        InputError: something is wrong that can be known without reading a network or a system.
+    """
+
+    workloads: Sequence[str]
+    systems: Sequence[str]
+    axes: Mapping[str, Axis]
+    conditions: Sequence[Condition | str] = ()
+    name: str = "sweep"
+    overrides: Sequence[str] = ()  #: ``KEY=VALUE`` for every point
+    batch: int = 1
+    noc: str = "packet"
+    fidelity: str = "engine"  #: engine: events; analytical: closed form
+    samples: int = 1  #: of all random and latin_hypercube axes together
+    seed: int = 0  #: of the drawn values
+    inference: Inference | None = None
+    keep: Sequence[str] = ()  #: columns of the exports, and ``result``; none: all columns
+    lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
+    #: where keys stand in ``file``, for messages
+    file: str | None = field(default=None, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        conditions = tuple(c if isinstance(c, Condition) else Condition(c) for c in self.conditions)
+        object.__setattr__(self, "conditions", conditions)
+        for name in ("workloads", "systems"):
+            _check_names(name, getattr(self, name))
+        _check_whole("batch", self.batch, 1, MOST_IMAGES)
+        _check_whole("samples", self.samples, 1, MOST_POINTS)
+        _check_whole("seed", self.seed, 0, 2**63 - 1)
+        _check_word("noc", self.noc, NETWORKS)
+        _check_word("fidelity", self.fidelity, FIDELITIES)
+        for name, axis in self.axes.items():
+            self._check_axis(name, axis)
+        self._check_lists()
+        for n, condition in enumerate(conditions):
+            with_key(f"conditions.{n}", condition.check_names, tuple(self.axes))
+        for n, column in enumerate(self.keep):
+            _check_word(f"keep.{n}", column, (*ALL_COLUMNS, RESULT))
+        if self.count > MOST_POINTS:
+            raise InputError(f"makes {self.count:,} combinations", key="axes", allowed=f"at most {MOST_POINTS:,}")
+
+    @property
+    def count(self) -> int:
+        """Combinations, before conditions."""
+        combined = combinations_count(self.axes, self.samples)
+        return len(self.workloads) * len(self.systems) * combined
+
+    @property
+    def keeps_results(self) -> bool:
+        """Whether each point's whole Result is kept."""
+        return RESULT in self.keep
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of results that exports have."""
+        wanted = [column for column in self.keep if column != RESULT]
+        if wanted:
+            return tuple(wanted)
+        return tuple(ALL_COLUMNS) if self.inference else tuple(COLUMNS)
+
+    def _check_axis(self, name: str, axis: Axis) -> None:
+        key = f"axes.{name}"
+        if not _NAME.fullmatch(name) or name in FUNCTIONS:
+            raise InputError(f"{shown(name)} cannot be the name of an axis", key=key,
+                             allowed="letters, digits and _, not beginning with a digit")  # fmt: skip
+        if name.lower() in _OTHER_COLUMNS or (name.lower() in RUN_KEYS and axis.keys != (name,)):
+            raise InputError(f"{shown(name)} is the name of another column", key=key)
+        values: Sequence[Any] = (axis.values.low, axis.values.high) if isinstance(axis.values, Range) else axis.values
+        for each in axis.keys:
+            if each in DATA_KEYS and self.inference is None:
+                raise InputError(f"sets {each!r}, and nothing is executed on data", key=key, allowed="inference: beside it")
+            if each.startswith(DEVICE) and (self.inference is None or self.inference.device is None):
+                raise InputError(f"sets {each!r}, and there is no device", key=key, allowed="inference.device beside it")
+            for value in values if each in RUN_KEYS else ():
+                with_key(key, _check_run_value, each, value)
+        for value in values:
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{shown(value)} is no value of an axis", key=key)
+
+    def _check_lists(self) -> None:
+        lengths = {name: len(axis.values) for name, axis in self.axes.items()
+                   if axis.rule == "list" and not isinstance(axis.values, Range)}  # fmt: skip
+        if len(set(lengths.values())) > 1:
+            told = ", ".join(f"{name} has {length}" for name, length in lengths.items())
+            raise InputError(f"lists go together and have as many values: {told}", key="axes")
+        if self.samples > 1 and not any(axis.rule in SAMPLED for axis in self.axes.values()):
+            raise InputError("nothing is drawn", key="samples", allowed="a random or latin_hypercube axis beside it")
+
+
+    def located(self, error: InputError) -> InputError:
+        """An error about one of its keys, with the file and the line where the nearest key stands."""
+        if error.file is not None or self.file is None:
+            return error
+        key, line = error.key or "", None
+        while key and line is None:
+            line, key = self.lines.get(key), key.rpartition(".")[0]
+        return InputError(error.what, file=self.file, line=line, key=error.key, allowed=error.allowed)
+
+
+OWN_COLUMNS = ("ordinal", "key", "status", "error", "mapping", "setting", "compute_s", "finished_utc", "worker",
+               "workload_hash", "config_hash", "code_version")  # fmt: skip
+"""Columns of the store that are neither axes nor results."""
+
+_OTHER_COLUMNS = {each.lower() for each in (*OWN_COLUMNS, *ALL_COLUMNS, *LABELS)}
+
+
+def with_key(key: str, check: Any, *arguments: Any) -> None:
+    """Run a check; what it finds is told of ``key``."""
+    try:
+        check(*arguments)
+    except InputError as error:
+        raise InputError(error.what, file=error.file, line=error.line, key=key, allowed=error.allowed) from None
+
+
+def _check_names(key: str, names: Any) -> None:
+    if isinstance(names, str) or not names:
+        raise InputError("is empty" if not names else "is one name", key=key, allowed="a list of names")
+    for n, name in enumerate(names):
+        if not isinstance(name, str) or not name:
+            raise InputError(f"{shown(name)} is no name", key=f"{key}.{n}", allowed="a shipped name or a file")
+
+
+def _check_whole(key: str, value: Any, low: int, high: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InputError(f"{shown(value)} is not allowed", key=key, allowed=f"a whole number from {low:,} to {high:,}")
+
+
+def _check_word(key: str, value: Any, words: Sequence[str]) -> None:
+    if value not in words:
+        raise InputError(f"{shown(value)} is not allowed{did_you_mean(str(value), words)}", key=key, allowed=words)
+
+
+def _check_run_value(key: str, value: Any) -> None:
+    if key == "noc":
+        _check_word(key, value, NETWORKS)
+    elif key == "fidelity":
+        _check_word(key, value, FIDELITIES)
+    else:
+        _check_whole(key, value, 0 if key == "seed" else 1, 2**63 - 1 if key == "seed" else MOST_IMAGES)
