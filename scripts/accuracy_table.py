@@ -40,7 +40,7 @@ CASES: list[tuple[str, Device | None, list[str]]] = [
       for rate in (0.0001, 0.001, 0.01)),
     *((f"thermal and shot noise at {volts} V, {mhz} MHz",
        device(read_noise={**READ, "voltage_v": volts, "frequency_mhz": float(mhz)}), [])
-      for volts, mhz in ((0.2, 1000), (0.01, 100), (0.01, 1000))),
+      for volts, mhz in ((0.2, 1000), (0.01, 1000), (0.003, 100), (0.003, 1000))),
 ]  # fmt: skip
 
 
