@@ -19,6 +19,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 
@@ -151,11 +152,13 @@ class ProgrammedMatrix:
     outputs: int
     parts: list[Part]  #: outputs one after another
     aged: Callable[[float], list[Part]] | None = None  #: the parts after so many vectors, where reads change cells
-    age: int = field(init=False, default=0)  #: what the parts are of, in multiples of AGE vectors
+    _now: tuple[int, list[Part]] = field(init=False, repr=False)  #: age in multiples of AGE vectors, parts of that age
+    _ageing: Lock = field(init=False, repr=False, default_factory=Lock)
     tiers: dict[str, int] = field(init=False)  #: columns below groups of wordlines, by how they are computed
     notes: tuple[str, ...] = field(init=False)  #: ``key: why`` of what is configured in a device and has no effect here
 
     def __post_init__(self) -> None:
+        self._now = 0, self.parts
         counted: Counter[str] = Counter()
         for part in self.parts:
             counted.update(part.tiers)
@@ -184,7 +187,10 @@ class ProgrammedMatrix:
         Raises:
             InputError: inputs of another length, out of range, or no integers.
         """
-        inputs, numbers = self._checked(inputs), Numbers(first_vector, stride)
+        inputs, numbers = self._checked(inputs), Numbers(int(first_vector), int(stride))
+        if numbers.first < 0 or numbers.stride < 1 or numbers.after(inputs.shape[0]).first >> 62:
+            raise InputError(f"vectors are numbered from {numbers.first} in steps of {numbers.stride}",
+                             key="first_vector", allowed="0 to 2^62, in steps from 1")  # fmt: skip
         blocks = [self._multiply(inputs[block], numbers.after(block.start)) for block in self._blocks(inputs, numbers)]
         if len(blocks) == 1:
             return blocks[0]
@@ -201,13 +207,22 @@ class ProgrammedMatrix:
         return (slice(int(start), int(end)) for start, end in zip(starts, ends, strict=True))
 
     def _multiply(self, inputs: np.ndarray, numbers: Numbers) -> Product:
-        if self.aged is not None and numbers.first // AGE != self.age:
-            self.age = numbers.first // AGE
-            self.parts = self.aged((self.age + 0.5) * AGE)
-        found = [part.multiply(inputs, numbers) for part in self.parts]
+        found = [part.multiply(inputs, numbers) for part in self._parts(numbers.first // AGE)]
         values, overflows = self._accumulate([part.sums for part in found])
         conversions = inputs.shape[0] * self.conversions_per_vector
         return Product(values, conversions, sum(part.clipped for part in found), overflows)
+
+    def _parts(self, age: int) -> list[Part]:
+        """The parts at this age; what T3b has measured at the beginning stays."""
+        if self.aged is None:
+            return self.parts
+        with self._ageing:
+            if age != self._now[0]:
+                parts = self.aged((age + 0.5) * AGE)
+                for old, new in zip(self.parts, parts, strict=True):
+                    new.linear.factor, new.linear.bias = old.linear.factor, old.linear.bias
+                self._now = age, parts
+            return self._now[1]
 
     def _accumulate(self, sums: list[np.ndarray]) -> tuple[np.ndarray, int]:
         """Partial sums of crossbars, (crossbars, V, N) a part, to products (V, N); sums that a register cut off."""

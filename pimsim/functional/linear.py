@@ -35,7 +35,7 @@ class LinearColumns:
         largest = max(high, -low) + self.arithmetic.input_offset
         bound = float(np.abs(self.matrix).sum(axis=0).max()) * largest
         kind = np.float32 if bound < EXACT_32 else np.float64 if bound < EXACT_64 else np.int64
-        self.typed = self.matrix.astype(kind if self.whole else np.float64)
+        self.typed = self.matrix.astype(kind if self.whole else np.float64, copy=False)
 
     def multiply(self, driven: np.ndarray, numbers: Numbers) -> np.ndarray:
         """(crossbars, V, n) sums for what is driven, (V, K) int64, by vectors of these numbers."""

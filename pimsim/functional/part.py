@@ -141,12 +141,14 @@ def make_part(
     encoded = encode(own, arithmetic)
 
     def programmed(levels: np.ndarray, of: str) -> Cells:
+        if device is None:  # the levels themselves: a byte a cell
+            return Cells(levels, None, True, None, None, ())
         return program_cells(levels, arithmetic.cell_bits, device, seed=seed, layer=of, write_number=write_number,
                              reads=reads, with_wires=_wires(device, arithmetic), flips_are_sampled=True)  # fmt: skip
 
     def levels() -> np.ndarray:
         again = encode(own, arithmetic).levels
-        return programmed(again.reshape(again.shape[0], -1), name).level
+        return programmed(again.reshape(again.shape[0], -1), name).level.astype(np.float32, copy=False)
 
     cells = programmed(encoded.levels.reshape(own.shape[0], -1), name)
     plan = _Plan(encoded, arithmetic, cells, weights.shape[1], outputs.start, stream)
@@ -231,9 +233,10 @@ class _Plan:
         else:
             levels = self.cells.level.reshape(e.levels.shape)
             for group in e.groups:
-                factor = e.weights[group.number] * mask[group.number]
-                matrix[group.rows] = np.einsum("knj,nj->kn", levels[group.rows], factor.astype(float))
-                matrix[group.rows] += e.offsets[group.number] if digital else 0
+                matrix[group.rows] = e.offsets[group.number] if digital else 0
+                if mask[group.number].any():
+                    factor = e.weights[group.number] * mask[group.number]
+                    matrix[group.rows] += np.einsum("knj,nj->kn", levels[group.rows], factor.astype(float))
         if variance is not None:
             assert self.cells.variance is not None
             variances = self.cells.variance.reshape(e.levels.shape)
@@ -261,7 +264,7 @@ class _Plan:
             return None
         e = self.encoded
         outputs, slices = np.nonzero(mask)
-        which = outputs * chosen.shape[1] + slices
+        which = slice(None) if mask.all() else outputs * chosen.shape[1] + slices  # all: without a copy
         numbers = (group.number * chosen.shape[1] + slices) * self.all_outputs + self.first_output + outputs
         weights = e.weights[group.number][mask]
         keys = column_keys(self.stream, numbers)
@@ -291,7 +294,7 @@ def _columns(
     cells: Cells,
     levels: np.ndarray,
     rows: slice,
-    which: np.ndarray,
+    which: np.ndarray | slice,
     outputs: np.ndarray,
     weights: np.ndarray,
     keys: np.ndarray,
@@ -304,7 +307,7 @@ def _columns(
         packed = pack_levels(levels, arithmetic.cell_bits)
         return PopcountColumns(packed, outputs, weights, None if noise is None else keys, per_cell, per_level)
     variances = None if cells.variance is None else np.ascontiguousarray(cells.variance[rows][:, which])
-    return TableColumns(np.ascontiguousarray(cells.level[rows][:, which]), variances, outputs, weights, keys)
+    return TableColumns(np.ascontiguousarray(cells.level[rows][:, which], dtype=np.float32), variances, outputs, weights, keys)
 
 
 def _linear_variance(cells: Cells) -> tuple[float, float] | None:

@@ -24,6 +24,8 @@ from pimsim.errors import InputError
 
 WIDEST_CELL = 8  #: bits; levels are held in bytes
 EXACT_SUM = 24  #: bits of a column's sum [levels], which is held in float32
+FINEST_STEP = 2**-6  #: of an ADC [levels]: codes stay within 30 bits
+WIDEST_WEIGHT = 52  #: bits; matrices are held in float64
 WIDEST_PRODUCT = 62  #: bits of a layer's results, which are 64-bit integers
 
 
@@ -68,8 +70,14 @@ class Arithmetic:
                              key="columns")  # fmt: skip
         if not 0 <= self.adc_bits <= 30:
             raise InputError(f"is {self.adc_bits}", key="adc_bits", allowed="0 (ideal) to 30")
-        if not self.adc_step > 0:
-            raise InputError(f"is {self.adc_step}", key="adc_step", allowed="more than 0 levels")
+        if not FINEST_STEP <= self.adc_step <= 1 << EXACT_SUM:
+            raise InputError(f"is {self.adc_step}", key="adc_step", allowed=f"{FINEST_STEP} to {1 << EXACT_SUM} levels")
+        if self.weight_bits > WIDEST_WEIGHT:
+            raise InputError(f"is {self.weight_bits}", key="weight_bits", allowed=f"1 to {WIDEST_WEIGHT}")
+        if self.register_bits is not None and not 1 <= self.register_bits <= WIDEST_PRODUCT:
+            raise InputError(f"is {self.register_bits}", key="register_bits", allowed=f"1 to {WIDEST_PRODUCT}")
+        if not 0 <= self.register_shift <= WIDEST_PRODUCT:
+            raise InputError(f"is {self.register_shift}", key="register_shift", allowed=f"0 to {WIDEST_PRODUCT}")
 
     @property
     def planes(self) -> int:

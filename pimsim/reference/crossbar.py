@@ -168,7 +168,10 @@ class _Product:
         bits = self.a.register_bits
         assert bits is not None
         low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-        cut = np.vectorize(lambda value: int(np.floor(value / (1 << shift))), otypes=[object])(sums)
+        cut = np.vectorize(
+            lambda value: int(value) >> shift if value == int(value) else int(np.floor(value / (1 << shift))),
+            otypes=[object],
+        )(sums)
         self.overflows += int(((cut < low) | (cut > high)).sum())
         return np.clip(cut, low, high)
 

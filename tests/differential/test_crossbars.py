@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -151,6 +152,26 @@ def test_cells_that_change_while_they_are_read_change_with_the_vector_not_with_t
     np.testing.assert_array_equal(np.stack(third, axis=1).reshape(values.shape), values)
     error = np.abs(values - inputs @ weights).mean(axis=1)
     assert error[1024:].mean() > error[:256].mean() > 0
+
+
+def test_matched_moments_stay_while_cells_age_and_threads_share_a_matrix():
+    rng = np.random.default_rng(9)
+    parts = NOISY.model_dump() | {"in_field": {"failures_per_read": 1e-12}}
+    device = Device.model_validate(parts)
+    arithmetic = Arithmetic(adc_bits=6, input_bits=8, weight_bits=8)
+    inputs, weights = rng.integers(-128, 128, (2048, 100)), rng.integers(-128, 128, (100, 20))
+    matrix = program_matrix(weights, arithmetic, device=device, tier="T3b")
+    matrix.match_moments(inputs[:64])
+    error = matrix.multiply(inputs).values - inputs @ weights
+    assert error[256:].std() == pytest.approx(error[:256].std(), rel=0.1)
+    exact = program_matrix(weights, arithmetic, device=Device.model_validate(
+        parts | {"in_field": {"failures_per_read": 1e-6}}))  # fmt: skip
+    whole = exact.multiply(inputs).values
+    blocks = [slice(low, low + 256) for low in range(0, 2048, 256)] * 4
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(lambda block: exact.multiply(inputs[block], block.start).values, blocks))
+    for block, values in zip(blocks, found, strict=True):
+        np.testing.assert_array_equal(values, whole[block])
 
 
 def test_outputs_do_not_depend_on_how_many_are_encoded_at_a_time(monkeypatch):

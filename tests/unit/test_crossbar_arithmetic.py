@@ -97,7 +97,13 @@ def test_a_differential_chip_takes_twice_the_columns():
 @pytest.mark.parametrize(("change", "message"), [
     ({"encoding": "sideways"}, "no encoding 'sideways'"),
     ({"adc_bits": 31}, "allowed: 0 (ideal) to 30"),
-    ({"adc_step": 0.0}, "more than 0 levels"),
+    ({"adc_step": 0.0}, "allowed: 0.015625 to 16777216 levels"),
+    ({"adc_step": float("inf")}, "levels"),
+    ({"adc_step": float("nan")}, "levels"),
+    ({"weight_bits": 53, "input_bits": 2}, "allowed: 1 to 52"),
+    ({"register_bits": 0}, "register_bits"),
+    ({"register_shift": 70}, "allowed: 0 to 62"),
+    ({"register_shift": -1}, "register_shift"),
     ({"cell_bits": 9}, "cells of 9 bits cannot be simulated"),
     ({"weight_bits": 1, "encoding": "differential"}, "a sign and a bit"),
     ({"wordlines": 2**23}, "more than 24 bits"),
@@ -134,3 +140,10 @@ def test_tiers_that_cannot_compute_this_say_why():
         crossbar_matmul([[1]], [[1]], Arithmetic(), tier="T3")
     with pytest.raises(InputError, match="products of 32-bit inputs"):
         crossbar_matmul([[1]], [[1]], Arithmetic(input_bits=32, weight_bits=32))
+
+
+def test_numbers_of_vectors_that_cannot_be():
+    matrix = program_matrix(np.ones((3, 2), dtype=int), Arithmetic())
+    for first, stride in ((-1, 1), (2**63, 1), (0, 0)):
+        with pytest.raises(InputError, match="vectors are numbered from"):
+            matrix.multiply(np.ones((1, 3), dtype=int), first, stride)

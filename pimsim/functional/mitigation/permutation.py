@@ -31,7 +31,11 @@ from pimsim.functional.mitigation.matrices import Composed, Matrix
 from pimsim.mapping.arithmetic import Arithmetic
 
 ROUNDS = 4  #: of rows and columns in turn, at most; later ones bring less than a per cent
-ORDERS = {"columns": [("columns",)], "rows": [("rows",)], "both": [("columns", "rows"), ("rows", "columns")]}
+ORDERS: dict[str, list[tuple[str, ...]]] = {
+    "columns": [("columns",)],
+    "rows": [("rows",)],
+    "both": [("columns", "rows"), ("rows", "columns")],
+}
 """Which axes take turns; of both, either may be the better to begin with."""
 
 
@@ -70,10 +74,11 @@ class _Search:
 
     def turns(self, axes: tuple[str, ...]) -> Permutation:
         """Let the axes improve in turn, until nothing does."""
+        improve = {"columns": self.columns, "rows": self.rows}
         before = damage = self.damage()
         for _ in range(ROUNDS if len(axes) > 1 else 1):  # alone, an axis is at its best at once
             for axis in axes:
-                self.columns() if axis == "columns" else self.rows()
+                improve[axis]()
             last, damage = damage, self.damage()
             if damage == last:
                 break
