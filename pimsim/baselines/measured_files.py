@@ -17,9 +17,8 @@ from pydantic import Field, model_validator
 from pimsim.baselines.reading import read_record
 from pimsim.config.base import Count, NotNegative, Positive, Spec
 from pimsim.errors import InputError, did_you_mean
-from pimsim.results.staging import staged_file
+from pimsim.results.staging import staged_file, write_error
 
-FORMAT = "pimsim-measured-1"
 FOLDER = Path(__file__).parent / "measured"
 
 Microseconds = Annotated[float, Field(gt=0, le=1e12, strict=True)]
@@ -117,9 +116,12 @@ def write_measured(measured: Measured, path: str | Path) -> None:
     Raises:
         InputError: the file cannot be written.
     """
-    data = measured.model_dump(mode="json", exclude_defaults=False)
-    with staged_file(path) as stage:
-        stage.write_text(json.dumps(data, indent=1) + "\n")
+    data = measured.model_dump(mode="json")
+    try:
+        with staged_file(path) as stage:
+            stage.write_text(json.dumps(data, indent=1) + "\n")
+    except OSError as error:
+        raise write_error(error, path) from None
 
 
 def measured_files() -> dict[str, Path]:

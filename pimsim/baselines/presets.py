@@ -45,12 +45,13 @@ class Preset(Spec):
     launch_us: Figure
     idle_w: Power
     loaded_w: Figure
+    die_mm2: Figure | None = None  #: of the GPU alone; None: not known, or not of a GPU alone
 
     def figures(self) -> dict[str, Figure | Power]:
         """Every number with its trust and source, by key."""
         peaks = {f"peak_tflops.{precision}": figure for precision, figure in self.peak_tflops.items()}
-        rest = ("bandwidth_gb_per_s", "launch_us", "idle_w", "loaded_w")
-        return {**peaks, **{key: getattr(self, key) for key in rest}}
+        rest = ("bandwidth_gb_per_s", "launch_us", "idle_w", "loaded_w", "die_mm2")
+        return {**peaks, **{key: getattr(self, key) for key in rest if getattr(self, key) is not None}}
 
     def roofline_device(self, name: str) -> RooflineDevice:
         """The processor as its roofline sees it, with efficiencies of 1."""

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pimsim.cli.baseline import baseline
 from pimsim.cli.device import device
 from pimsim.cli.infer import infer
 from pimsim.cli.noc import noc
 from pimsim.cli.options import JSON, SET, check_name, read_shape
+from pimsim.cli.sweep import pareto, sweep
+from pimsim.cli.validate import validate
 from pimsim.errors import InputError, one_line
 from pimsim.version import __version__
 
@@ -99,9 +102,13 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+cli.add_command(baseline)
+cli.add_command(validate)
 cli.add_command(noc)
 cli.add_command(infer)
 cli.add_command(device)
+cli.add_command(sweep)
+cli.add_command(pareto)
 
 
 @cli.command()

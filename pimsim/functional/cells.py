@@ -39,7 +39,8 @@ class Cells:
     """Cells of a layer, ready to be read.  A level is (g_max - g_min) / (2^cell_bits - 1) in these figures."""
 
     level: np.ndarray
-    #: float32 (or as the targets, where there is no device), shape of the targets: mean of what a driven cell adds to the sum of its bitline [levels]
+    #: float32 (where there is no device: the targets), shape of the targets: mean of what a driven cell adds to the sum
+    #: of its bitline [levels]
     variance: np.ndarray | None  #: float32, same shape: of one read of a driven cell [levels^2]; None: no noise
     ideal: bool  #: every level equals its target exactly
     variance_by_level: np.ndarray | None

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,23 @@ def load_bases(sweep: Sweep) -> dict[str, Base]:
     Raises:
         InputError: a system cannot be loaded.
     """
-    return {name: Base(name, load_system(name).model_dump(mode="json", exclude_unset=True)) for name in sweep.systems}
+    found = {}
+    for n, name in enumerate(sweep.systems):
+        with _telling(sweep, f"systems.{n}"):
+            found[name] = Base(name, load_system(name).model_dump(mode="json", exclude_unset=True))
+    return found
+
+
+@contextmanager
+def _telling(sweep: Sweep, key: str) -> Iterator[None]:
+    """What is wrong without a file of its own is told of a key of the sweep."""
+    try:
+        yield
+    except InputError as error:
+        if error.file is not None:
+            raise
+        what = f"{error.key}: {error.what}" if error.key else error.what
+        raise sweep.located(InputError(what, key=key, allowed=error.allowed)) from None
 
 
 def check_keys(sweep: Sweep, bases: Mapping[str, Base]) -> None:
@@ -87,7 +104,8 @@ def _check_key(sweep: Sweep, layers: Layers, text: str, at: str) -> None:
     try:
         apply_override(layers, text, System)
     except InputError as error:
-        what = f"{text.partition('=')[0]}: {error.what}"
+        key = text.partition("=")[0]
+        what = error.what if at.endswith(key) else f"{key}: {error.what}"
         raise sweep.located(InputError(what, key=at, allowed=error.allowed)) from None
 
 
@@ -99,7 +117,10 @@ def plan(sweep: Sweep) -> Iterator[Point]:
     """
     bases = load_bases(sweep)
     check_keys(sweep, bases)
-    networks = {name: _workload_digest(name) for name in sweep.workloads}
+    networks = {}
+    for n, name in enumerate(sweep.workloads):
+        with _telling(sweep, f"workloads.{n}"):
+            networks[name] = _workload_digest(name)
     data = _data_digest(sweep)
     ordinal = 0
     for workload in sweep.workloads:
@@ -127,6 +148,8 @@ def _setting(sweep: Sweep, workload: str, system: str, parameters: Mapping[str, 
     of_run = {key: value for key, value in assigned if key in RUN_KEYS}
     setting: Setting = {"workload": workload, "system": system}
     setting |= {name: of_run.get(name, getattr(sweep, name)) for name in ("batch", "noc", "fidelity")}
+    if setting["fidelity"] == "analytical":
+        setting["noc"] = "ideal"  # the only one that it knows
     of_system = [override(key, value) for key, value in assigned if key not in RUN_KEYS and not key.startswith(DEVICE)]
     setting["overrides"] = [*sweep.overrides, *of_system]
     if (given := sweep.inference) is not None:

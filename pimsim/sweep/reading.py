@@ -31,7 +31,8 @@ def load_sweep(path: str | Path) -> Sweep:
     """
     data, lines = load_yaml(path)
     dotted = {".".join(map(str, key)): line for key, line in lines.items()}
-    for name in data.get("axes") if isinstance(data.get("axes"), dict) else ():
+    axes = data.get("axes")
+    for name in axes if isinstance(axes, dict) else ():
         dotted.setdefault(f"axes.{_short(name)}", lines[("axes", name)])
     place = Sweep.__new__(Sweep)  # knows where things stand before there is a whole sweep
     object.__setattr__(place, "file", str(path))

@@ -69,6 +69,8 @@ class Sweep:
         object.__setattr__(self, "conditions", conditions)
         for name in ("workloads", "systems"):
             _check_names(name, getattr(self, name))
+        for name in ("workloads", "systems", "overrides", "keep"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         _check_whole("batch", self.batch, 1, MOST_IMAGES)
         _check_whole("samples", self.samples, 1, MOST_POINTS)
         _check_whole("seed", self.seed, 0, 2**63 - 1)
@@ -113,9 +115,11 @@ class Sweep:
         values: Sequence[Any] = (axis.values.low, axis.values.high) if isinstance(axis.values, Range) else axis.values
         for each in axis.keys:
             if each in DATA_KEYS and self.inference is None:
-                raise InputError(f"sets {each!r}, and nothing is executed on data", key=key, allowed="inference: beside it")
+                raise InputError(f"sets {each!r}, and nothing is executed on data", key=key,
+                                 allowed="inference beside it")  # fmt: skip
             if each.startswith(DEVICE) and (self.inference is None or self.inference.device is None):
-                raise InputError(f"sets {each!r}, and there is no device", key=key, allowed="inference.device beside it")
+                raise InputError(f"sets {each!r}, and there is no device", key=key,
+                                 allowed="inference.device beside it")  # fmt: skip
             for value in values if each in RUN_KEYS else ():
                 with_key(key, _check_run_value, each, value)
         for value in values:

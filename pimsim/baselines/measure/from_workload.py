@@ -14,6 +14,8 @@ from pimsim.workload.operations.registry import TABLE
 from pimsim.workload.records import Operation, Workload
 
 OPSET = 17
+_INPUTS = {"Clip": {1: "min", 2: "max"}}
+"""Inputs of ONNX that workloads from YAML have as attributes, beside those that the table of operations knows."""
 
 
 def write_onnx(workload: Workload, path: Path, batch: int, seed: int = 1) -> None:
@@ -67,10 +69,11 @@ def _node(operation: Operation, known: Mapping[str, np.ndarray]) -> tuple[Any, d
     if not defs.has(operation.type, OPSET):
         raise InputError(f"{operation.type} ('{operation.name}') is not an operator of ONNX", allowed="an ONNX file")
     inputs, attributes, settings = list(operation.inputs), dict(operation.attributes), {}
-    for at, key in TABLE[operation.type].settings.items():
-        if attributes.get(key) is None:
+    row = TABLE[operation.type]
+    for at, key in {**row.settings, **_INPUTS.get(operation.type, {})}.items():
+        value = attributes.pop(key, None)
+        if value is None:
             continue
-        value = attributes.pop(key)
         inputs += [""] * (at + 1 - len(inputs))
         inputs[at] = f"{operation.name}.{key}"
         whole = isinstance(value, list | tuple) or key in ("shape", "axes")

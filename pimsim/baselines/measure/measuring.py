@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from pimsim.baselines.measure.energy import Meter, energy_meter
 from pimsim.baselines.measure.from_workload import write_onnx
 from pimsim.baselines.measure.machine import describe_device
 from pimsim.baselines.measure.sessions import KernelTimes, Session, open_session
-from pimsim.baselines.measured_files import FORMAT, BatchTime, Measured, MeasuredModel, MeasuredOperation
+from pimsim.baselines.measured_files import BatchTime, Measured, MeasuredModel, MeasuredOperation
 from pimsim.errors import InputError
 from pimsim.workload import load_workload
 from pimsim.workload.records import Workload
@@ -32,6 +33,7 @@ def measure(
     batch: int = 1,
     seconds: float = 5.0,
     runtime: str = "auto",
+    precision: Literal["fp32", "tf32", "fp16"] = "fp32",
     input_shapes: Mapping[str, Sequence[int]] | None = None,
     progress: Progress | None = None,
 ) -> Measured:
@@ -43,6 +45,7 @@ def measure(
         batch: inputs of a run.
         seconds: to spend on repeats, of which there are 10 to 1000.
         runtime: onnxruntime, torch or auto (see :func:`pimsim.baselines.measure.sessions.open_session`).
+        precision: fp32; tf32 or fp16 with PyTorch, on CUDA.
         input_shapes: shape by input name, where the network leaves it open.
         progress: called with repeats done and repeats in all.
 
@@ -53,26 +56,28 @@ def measure(
         raise InputError(f"a batch of {batch} inputs cannot run", key="batch", allowed="a whole number from 1")
     if device not in ("cpu", "cuda"):
         raise InputError(f"there is no device {device!r}", key="device", allowed="cpu, cuda")
+    if device == "cpu" and precision != "fp32":
+        raise InputError(f"{precision} is measured on CUDA alone", key="precision", allowed="fp32")
     workload = load_workload(model, input_shapes)
     with tempfile.TemporaryDirectory() as folder:
         file = _shipped_onnx(model)
         if made := file is None:
             file = Path(folder) / "network.onnx"
             write_onnx(workload, file, batch)
-        session = open_session(file, device, _inputs(workload, batch), runtime)
+        session = open_session(file, device, _inputs(workload, batch), runtime, precision)
         timed = _Timed(session, device, seconds, progress)
         digest = None if made else hashlib.sha256(file.read_bytes()).hexdigest()
-    notes = [timed.energy_words] + (["random weights: times only"] if made else [])
+    notes = [session.conditions, timed.energy_words] + (["random weights: times only"] if made else [])
     if not timed.kernels:
         notes.append("single operations not measured: this runtime does not tell them on this device")
     return Measured(
-        format=FORMAT,
+        format="pimsim-measured-1",
         date=datetime.now(UTC).date().isoformat(),
         device=describe_device(device, session.threads),
         software=session.software | {"numpy": np.__version__},
         model=MeasuredModel(name=workload.name, sha256=digest, parameters=workload.parameters, macs=workload.macs),
         batch=batch,
-        precision="fp32",
+        precision=precision,
         warm_up=timed.warm_up,
         repeats=len(timed.times_us),
         batch_time=_spread(timed.times_us),

@@ -11,14 +11,22 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from pimsim.errors import InputError
+
 Inputs = Sequence[Any]
 Attributes = dict[str, Any]
 Operation = Callable[[Inputs, Attributes], Any]
 
 
+def _pads(attributes: Attributes, n: int) -> list[int]:
+    if attributes.get("auto_pad", b"NOTSET") not in (b"NOTSET", b"VALID"):
+        raise InputError("the PyTorch runtime knows no auto_pad", allowed="--runtime onnxruntime")
+    return list(attributes.get("pads", [0] * 2 * n))
+
+
 def _padded(x: torch.Tensor, attributes: Attributes, value: float) -> torch.Tensor:
     """With the padding of a window operator put in place; ONNX lists beginnings, then ends."""
-    pads = list(attributes.get("pads", ()))
+    pads = _pads(attributes, 0)
     n = len(pads) // 2
     order = [pads[side * n + axis] for axis in reversed(range(n)) for side in (0, 1)]
     return functional.pad(x, order, value=value) if any(order) else x
@@ -28,7 +36,7 @@ def _conv(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     x, weight = inputs[0], inputs[1]
     bias = inputs[2] if len(inputs) > 2 else None
     n = weight.ndim - 2
-    pads = list(attributes.get("pads", [0] * 2 * n))
+    pads = _pads(attributes, n)
     even = pads[:n] == pads[n:]
     x = x if even else _padded(x, attributes, 0.0)
     convolve = (functional.conv1d, functional.conv2d, functional.conv3d)[n - 1]
@@ -57,7 +65,9 @@ def _max_pool(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
 def _average_pool(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     kernel = attributes["kernel_shape"]
     pool = (functional.avg_pool1d, functional.avg_pool2d, functional.avg_pool3d)[len(kernel) - 1]
-    pads = list(attributes.get("pads", [0] * 2 * len(kernel)))
+    pads = _pads(attributes, len(kernel))
+    if pads[: len(kernel)] != pads[len(kernel) :]:
+        raise InputError("the PyTorch runtime averages no windows with uneven padding", allowed="--runtime onnxruntime")
     counted = bool(attributes.get("count_include_pad"))
     result: torch.Tensor = pool(inputs[0], kernel, attributes.get("strides", [1] * len(kernel)), pads[: len(kernel)],
                                 bool(attributes.get("ceil_mode")), counted)  # fmt: skip

@@ -15,7 +15,7 @@ from pimsim.errors import InputError
 class TorchSession:
     """ONNX nodes, each as the PyTorch operation of the same meaning."""
 
-    def __init__(self, model: Path, device: str, inputs: dict[str, np.ndarray]) -> None:
+    def __init__(self, model: Path, device: str, inputs: dict[str, np.ndarray], precision: str = "fp32") -> None:
         import onnx
         import torch
         from onnx import numpy_helper
@@ -24,7 +24,8 @@ class TorchSession:
 
         if device == "cuda" and not torch.cuda.is_available():
             raise InputError("PyTorch finds no CUDA device", key="--device", allowed="cpu, or a CUDA build of PyTorch")
-        self._torch, self._device = torch, device
+        self._torch, self._device, self._half = torch, device, precision == "fp16"
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision == "tf32"
         graph = onnx.load(str(model)).graph
         for node in graph.node:
             if node.op_type not in OPERATIONS:
@@ -37,6 +38,7 @@ class TorchSession:
         self._outputs = [each.name for each in graph.output]
         self.threads = torch.get_num_threads() if device == "cpu" else None
         self.software = {"torch": torch.__version__}
+        self.conditions = "inputs lie on the device, outputs are fetched; one kernel after another, nothing fused"
         if device == "cuda":
             self.software["cuda"] = str(torch.version.cuda)
             torch.backends.cudnn.benchmark = True
@@ -93,4 +95,5 @@ class TorchSession:
         return values
 
     def _put(self, array: np.ndarray) -> Any:
-        return self._torch.from_numpy(np.array(array)).to(self._device)
+        tensor = self._torch.from_numpy(np.array(array)).to(self._device)
+        return tensor.half() if self._half and tensor.is_floating_point() else tensor

@@ -41,6 +41,7 @@ class Distances:
     um: np.ndarray  #: (R, R)
     vertical: np.ndarray  #: (R, R)
     chip_links: np.ndarray  #: (chips, chips)
+    passed: tuple[tuple[tuple[int, ...], ...], ...]  #: (chips, chips) those from which these links lead
     inject_ps: int
     eject_ps: int
     pace_cycles: int  #: from one flit to the next on the slowest channel
@@ -65,6 +66,10 @@ class Distances:
             channels=along(self.channels), chip_links=self.chip_links[chip, to_chip], um=along(self.um),
             vertical=along(self.vertical), leaves_tile=moves, head_ps=np.where(moves, head, 0),
         )  # fmt: skip
+
+    def chips_passed(self, chip: int, other: int) -> tuple[int, ...]:
+        """Chips over whose links messages from one chip to another leave."""
+        return self.passed[chip][other]
 
     def message_ps(self, source: np.ndarray, target: np.ndarray, flits: int, system: System) -> np.ndarray:
         """Time until the last flit of a message has arrived."""
@@ -95,10 +100,11 @@ def _measure(fabric: Fabric, system: System) -> Distances:
     head = of_speed[fabric.channel_speed]
     um = np.where(topology.vertical, 0, np.rint(1000 * topology.length_mm)).astype(np.int64)
     columns = np.stack([head, np.ones_like(head), um, topology.vertical.astype(np.int64)], axis=1)
-    totals = _along_paths(fabric, columns)
+    totals, passed = _along_paths(fabric, columns), _between_chips(fabric)
     return Distances(
         fabric=fabric, head_ps=totals[..., 0], channels=totals[..., 1], um=totals[..., 2], vertical=totals[..., 3],
-        chip_links=_between_chips(fabric), inject_ps=int(of_speed[INJECT]), eject_ps=int(of_speed[EJECT]),
+        chip_links=np.array([[len(way) for way in ways] for ways in passed], np.int64), passed=passed,
+        inject_ps=int(of_speed[INJECT]), eject_ps=int(of_speed[EJECT]),
         pace_cycles=max((speed.flit_cycles for k, speed in enumerate(fabric.speeds) if k != CHIP), default=1),
     )  # fmt: skip
 
@@ -119,11 +125,14 @@ def _along_paths(fabric: Fabric, values: np.ndarray) -> np.ndarray:
     return totals
 
 
-def _between_chips(fabric: Fabric) -> np.ndarray:
-    """(chips, chips) links between chips on the way from one to another."""
-    links, count = np.empty(longest_path(fabric), np.int64), np.zeros((fabric.chips, fabric.chips), np.int64)
-    for chip in range(fabric.chips):
-        for other in range(fabric.chips):
-            n = path(fabric.kernel, chip * fabric.tiles, other * fabric.tiles, links)
-            count[chip, other] = np.count_nonzero(links[:n] >= fabric.first_chip_link)
-    return count
+def _between_chips(fabric: Fabric) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """(chips, chips) chips from which the links between chips lead, on the way from one to another."""
+    links = np.empty(longest_path(fabric), np.int64)
+
+    def way(chip: int, other: int) -> tuple[int, ...]:
+        n = path(fabric.kernel, chip * fabric.tiles, other * fabric.tiles, links)
+        between = links[:n][links[:n] >= fabric.first_chip_link] - fabric.first_chip_link
+        return tuple((between // 4).tolist())
+
+    chips = range(fabric.chips)
+    return tuple(tuple(way(chip, other) for other in chips) for chip in chips)

@@ -25,8 +25,8 @@ class Pieces:
 
 def pack(
     tilings: dict[int, Tiling], values: dict[int, np.ndarray], turns: Turns, system: System, watch_edram: bool
-) -> tuple[dict[int, Pieces], np.ndarray]:
-    """Pieces of every layer with a matrix, and (tiles,) the bytes of eDRAM that are left in each tile.
+) -> dict[int, Pieces]:
+    """Pieces of every layer with a matrix.
 
     ``values[layer]`` (replicas,): values that the buffers of each replica hold at least.  A tile that keeps only a
     part of a replica's row tiles is taken to keep that part of the values.  Raises NoRoom where the tiles are used up.
@@ -65,10 +65,7 @@ def pack(
             found[i].append((v, at + k, lo, lo + part))
             lo += part
         at, free = at + len(parts) - 1, (free if not skip and len(parts) == 1 else per_tile) - parts[-1]
-    packed = {i: _as_arrays(rows, order) for i, rows in found.items()}
-    left = np.empty(order.size, np.int64)
-    left[order] = room
-    return packed, left
+    return {i: _as_arrays(rows, order) for i, rows in found.items()}
 
 
 def _share_of_ima(tiling: Tiling) -> float:
