@@ -22,6 +22,7 @@ from pimsim.cli.device import device
 from pimsim.cli.infer import infer
 from pimsim.cli.noc import noc
 from pimsim.cli.options import JSON, SET, check_name, read_shape
+from pimsim.cli.report import compare
 from pimsim.cli.sweep import pareto, sweep
 from pimsim.cli.validate import validate
 from pimsim.errors import InputError, one_line
@@ -109,6 +110,7 @@ cli.add_command(infer)
 cli.add_command(device)
 cli.add_command(sweep)
 cli.add_command(pareto)
+cli.add_command(compare)
 
 
 @cli.command()
@@ -120,6 +122,8 @@ cli.add_command(pareto)
                    "ideal: only distance counts.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["compiled", "simpy"]), default="compiled", show_default=True,
               help="simpy: the slow reference of the same model.")  # fmt: skip
+@click.option("--fidelity", type=click.Choice(["engine", "analytical"]), default="engine", show_default=True,
+              help="analytical: an estimate without events, on an ideal network.")  # fmt: skip
 @SET
 @_INPUT
 @click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
@@ -135,6 +139,7 @@ def run(
     batch: int,
     noc: str,
     engine: str,
+    fidelity: str,
     overrides: tuple[str, ...],
     inputs: tuple[str, ...],
     out: str | None,
@@ -147,15 +152,20 @@ def run(
         raise InputError(f"a batch of {batch} images cannot run", key="--batch", allowed="a whole number from 1")
     shapes = dict(map(read_shape, inputs))
     _check_names(out, **trace)
+    if fidelity == "analytical":
+        _check_estimate(trace["trace"])
     with ExitStack() as stack:
         folder = stack.enter_context(_output_folder(out)) if out else None
         timeline = stack.enter_context(_trace(**trace)) if trace["trace"] else None
         from pimsim.report.progress import ProgressBar
 
         bar = stack.enter_context(ProgressBar(not quiet))
-        result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
-                           input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
-                           trace=timeline)  # fmt: skip
+        if fidelity == "analytical":
+            result = _estimate(workload, system, batch=batch, overrides=overrides, input_shapes=shapes)
+        else:
+            result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
+                               input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
+                               trace=timeline)  # fmt: skip
         if folder is not None:
             folder.fill(result)
     _print_result(result, as_json, quiet)
@@ -171,6 +181,23 @@ def _check_names(out: str | None, trace: str | None, **parts: Any) -> None:
         if trace is None and value not in (None, ()):
             raise InputError("is a part of a timeline, and none is written", key=f"--{part.replace('_', '-')}",
                              allowed="--trace FILE beside it")  # fmt: skip
+
+
+def _check_estimate(trace: str | None) -> None:
+    """An estimate has no events to trace, one network and one engine."""
+    context = click.get_current_context()
+    for name, known in (("noc", "ideal"), ("engine", None)):
+        given, source = context.params[name], context.get_parameter_source(name)
+        if given != known and source is not None and source.name == "COMMANDLINE":
+            raise InputError(f"{given} does not go with --fidelity analytical", key=f"--{name}", allowed=known)
+    if trace is not None:
+        raise InputError("an analytical estimate has no events", key="--trace", allowed="--fidelity engine")
+
+
+def _estimate(workload: str, system: str, **options: Any) -> Result:
+    from pimsim.costmodels.chip import estimate
+
+    return estimate(workload, system, **options)
 
 
 def _simulate(workload: str, system: str, **options: Any) -> Result:

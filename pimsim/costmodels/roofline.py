@@ -19,8 +19,8 @@ What is counted:
   only reader of a product or of another element-wise operation is part of that one's kernel: its FLOPs and weights
   count, its traffic and launch do not.
 
-Efficiencies default to 1: the bound that no kernel exceeds.  ``pimsim.baselines.calibration`` fits them to a
-measured device.
+An efficiency is the share of its roof, slope and flat part alike, that a class of operations reaches.  Efficiencies
+default to 1: the bound that no kernel exceeds.  ``pimsim.baselines.calibration`` fits them to a measured device.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class RooflineDevice:
     idle_w: float
     loaded_w: float
     efficiency: Mapping[str, float] = field(default_factory=dict)
-    #: share of the roof that operations of a class reach (:data:`CLASSES`); absent: 1.  Of the bandwidth for "memory"
+    #: share of the roof that operations of a class (:data:`CLASSES`) reach; absent: 1
 
     def peak(self, precision: str) -> float:
         """FLOPs a second in a precision.
@@ -186,9 +186,8 @@ def roofline(
 def kernel_cost(work: Work, device: RooflineDevice, peak_flops_per_s: float) -> KernelCost:
     """The equations above for one kernel."""
     reached = device.efficiency.get(work.kind, 1.0)
-    of_compute, of_memory = (1.0, reached) if work.kind == "memory" else (reached, device.efficiency.get("memory", 1.0))
-    compute_s = work.flops / (peak_flops_per_s * of_compute)
-    memory_s = work.bytes / (device.bandwidth_bytes_per_s * of_memory)
+    compute_s = work.flops / (peak_flops_per_s * reached)
+    memory_s = work.bytes / (device.bandwidth_bytes_per_s * reached)
     launch_s, busy_s = work.launches * device.launch_s, max(compute_s, memory_s)
     energy_j = device.idle_w * launch_s + device.loaded_w * busy_s
     return KernelCost(work, compute_s, memory_s, launch_s, energy_j)

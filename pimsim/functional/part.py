@@ -307,7 +307,8 @@ def _columns(
         packed = pack_levels(levels, arithmetic.cell_bits)
         return PopcountColumns(packed, outputs, weights, None if noise is None else keys, per_cell, per_level)
     variances = None if cells.variance is None else np.ascontiguousarray(cells.variance[rows][:, which])
-    return TableColumns(np.ascontiguousarray(cells.level[rows][:, which], dtype=np.float32), variances, outputs, weights, keys)
+    held = np.ascontiguousarray(cells.level[rows][:, which], dtype=np.float32)
+    return TableColumns(held, variances, outputs, weights, keys)
 
 
 def _linear_variance(cells: Cells) -> tuple[float, float] | None:

@@ -27,8 +27,28 @@ class Ways:
     chip_links: np.ndarray
     um: np.ndarray  #: length of the channels [um], vertical ones apart
     vertical: np.ndarray  #: vertical channels
-    leaves_tile: np.ndarray  #: bool: the message goes over links at all
-    head_ps: np.ndarray  #: head flit to the tile, links between chips apart
+
+
+@dataclass(frozen=True)
+class _Ends:
+    """Where messages begin and end; arrays that broadcast together."""
+
+    chip: np.ndarray
+    to_chip: np.ndarray
+    router: np.ndarray  #: of its chip
+    to_router: np.ndarray
+    io_router: int
+    moves: np.ndarray  #: bool: not to the tile itself
+
+    def along(self, table: np.ndarray) -> np.ndarray:
+        """Sums of a table (R, R) over the ways within chips."""
+        total = table[self.router, self.to_router]
+        away = self.chip != self.to_chip
+        if away.any():
+            around = table[self.router, self.io_router] + table[self.io_router, self.to_router]
+            total = np.where(away, around, total)
+        found: np.ndarray = np.where(self.moves, total, 0)
+        return found
 
 
 @dataclass(frozen=True)
@@ -48,36 +68,34 @@ class Distances:
 
     def ways(self, source: np.ndarray, target: np.ndarray) -> Ways:
         """From tiles ``source`` (or HOST) to tiles ``target``, arrays that broadcast together."""
+        ends = self._ends(source, target)
+        return Ways(
+            channels=ends.along(self.channels), chip_links=self.chip_links[ends.chip, ends.to_chip],
+            um=ends.along(self.um), vertical=ends.along(self.vertical),
+        )  # fmt: skip
+
+    def message_ps(self, source: np.ndarray, target: np.ndarray, flits: int, system: System) -> np.ndarray:
+        """Time until the last flit of a message has arrived."""
+        ends, noc, links = self._ends(source, target), system.chip.noc, system.chip.links
+        rest = cycles_to_ps((flits - 1) * self.pace_cycles, noc.clock_ghz)
+        between = ns_to_ps(links.latency_ns) + stream_ps(flits * noc.flit_bits / 8, links.gb_per_s)
+        time = ends.along(self.head_ps) + np.where(source == HOST, 0, self.inject_ps) + (self.eject_ps + rest)
+        if self.fabric.chips > 1:
+            time = time + between * self.chip_links[ends.chip, ends.to_chip]
+        found: np.ndarray = np.where(ends.moves, time, 0)
+        return found
+
+    def _ends(self, source: np.ndarray, target: np.ndarray) -> _Ends:
         fabric = self.fabric
         from_host = source == HOST
         chip, place = np.divmod(np.where(from_host, 0, source), fabric.tiles)
-        router = np.where(from_host, fabric.io_router, place // fabric.concentration)
         to_chip, to_place = np.divmod(target, fabric.tiles)
-        to_router = to_place // fabric.concentration
-        same, io = chip == to_chip, fabric.io_router
-        moves = source != target
-
-        def along(table: np.ndarray) -> np.ndarray:
-            around = table[router, io] + table[io, to_router]
-            return np.where(moves, np.where(same, table[router, to_router], around), 0)
-
-        head = along(self.head_ps) + np.where(from_host, 0, self.inject_ps) + self.eject_ps
-        return Ways(
-            channels=along(self.channels), chip_links=self.chip_links[chip, to_chip], um=along(self.um),
-            vertical=along(self.vertical), leaves_tile=moves, head_ps=np.where(moves, head, 0),
-        )  # fmt: skip
+        router = np.where(from_host, fabric.io_router, place // fabric.concentration)
+        return _Ends(chip, to_chip, router, to_place // fabric.concentration, fabric.io_router, source != target)
 
     def chips_passed(self, chip: int, other: int) -> tuple[int, ...]:
         """Chips over whose links messages from one chip to another leave."""
         return self.passed[chip][other]
-
-    def message_ps(self, source: np.ndarray, target: np.ndarray, flits: int, system: System) -> np.ndarray:
-        """Time until the last flit of a message has arrived."""
-        ways, noc, links = self.ways(source, target), system.chip.noc, system.chip.links
-        rest = cycles_to_ps((flits - 1) * self.pace_cycles, noc.clock_ghz)
-        between = ns_to_ps(links.latency_ns) + stream_ps(flits * noc.flit_bits / 8, links.gb_per_s)
-        time: np.ndarray = np.where(ways.leaves_tile, ways.head_ps + ways.chip_links * between + rest, 0)
-        return time
 
 
 def find_distances(system: System, chips: int) -> Distances:
