@@ -53,7 +53,11 @@ def infer(
         raise InputError(f"{seed} is not allowed", key="--seed", allowed="a whole number from 0")
     swept = options.pop("sweep")
     key, values = ("", []) if swept is None else _sweep(swept)
-    options |= {"seed": seed, "overrides": overrides, "input_shapes": dict(map(read_shape, inputs))}
+    of_device = tuple(text for text in overrides if text.startswith("device."))
+    options |= {
+        "seed": seed, "overrides": tuple(text for text in overrides if text not in of_device),
+        "device_overrides": of_device, "input_shapes": dict(map(read_shape, inputs)),
+    }  # fmt: skip
     with ExitStack() as stack:
         folder = stack.enter_context(_folder(out)) if out else None
         from pimsim.report.progress import ProgressBar
