@@ -22,7 +22,7 @@ from pimsim.cli.device import device
 from pimsim.cli.infer import infer
 from pimsim.cli.noc import noc
 from pimsim.cli.options import JSON, SET, check_name, read_shape
-from pimsim.cli.report import compare
+from pimsim.cli.report import compare, report
 from pimsim.cli.sweep import pareto, sweep
 from pimsim.cli.validate import validate
 from pimsim.errors import InputError, one_line
@@ -111,6 +111,7 @@ cli.add_command(device)
 cli.add_command(sweep)
 cli.add_command(pareto)
 cli.add_command(compare)
+cli.add_command(report)
 
 
 @cli.command()

@@ -3,76 +3,156 @@
     start(k) = max(start(k - 1) + interval, arrival of all inputs of window k, places for its output)
 
 for the k-th window of a replica; its inputs are those positions of its need list that the mapping says (see
-:mod:`pimsim.mapping.windows`).  Nothing waits for a port or a link.
+:mod:`pimsim.mapping.windows`).  Nothing waits for a port or a link.  Every window is visited once, as soon as all that
+it depends on is known: in an order of dependencies, not of time, so that nothing has to be queued.
 
-Arrays of times are (images, n) int64 [ps]; windows are in dealt order, replica after replica, unless said otherwise.
+Windows and positions are numbered over all nodes, windows in dealt order; times are int64 [ps].
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numba import njit
 
+from pimsim.engine.compiling import inlined
 
-@njit(cache=True)
-def arrivals(  # type: ignore[no-untyped-def]
-    sent, source_of, message_ps, target_of, need_first, positions, window_first, ready, hold, slot, latency, found
-):
-    """Raise ``found`` (images, windows) to the arrival of the inputs through one edge.
+
+class Replicas(NamedTuple):
+    """One entry for each replica, producers first; (V,) or (V + 1,) int64."""
+
+    window_first: np.ndarray  #: (V + 1,)
+    buffer_first: np.ndarray  #: (V + 1,)
+    turn: np.ndarray  #: from one window to the next at least [ps]
+    read: np.ndarray  #: start until inputs are read and their places free [ps]
+    slot: np.ndarray  #: windows start at multiples of this [ps]
+
+
+class Buffers(NamedTuple):
+    """One entry for each replica and input; (B,) int64."""
+
+    need: np.ndarray  #: its need list is positions[need:need + count]
+    count: np.ndarray
+    ready: np.ndarray  #: entry of its replica's first window in the tables ready and done
+    capacity: np.ndarray
+    message: np.ndarray  #: entry of its way from row 0 of the producer's tiles in the table message_ps
+    columns: np.ndarray  #: entries from one row to the next
+    hold: np.ndarray  #: time of the eDRAM for a position [ps]
+
+
+class Tables(NamedTuple):
+    """What entries of the others point into; int64."""
+
+    positions: np.ndarray  #: need lists
+    ready: np.ndarray  #: see :class:`pimsim.mapping.windows.Needs`
+    done: np.ndarray
+    message_ps: np.ndarray  #: time of messages from tile to tile
+    row: np.ndarray  #: (positions,) number of the tile from which a position leaves, among those of its node
+    output: np.ndarray  #: (windows,) position that the window delivers; -1: none
+
+
+@njit(cache=True, error_model="numpy")
+def waiting_positions(buffers, positions, images, found):  # type: ignore[no-untyped-def]
+    """Count in ``found`` (images, positions) the buffers in which a position waits for the place of another one."""
+    for b in range(buffers.need.size):
+        count = buffers.count[b]
+        for image in range(images):
+            for rank in range(max(0, buffers.capacity[b] - image * count), count):
+                found[image, positions[buffers.need[b] + rank]] += 1
+
+
+@inlined
+def written(there: int, hold: int, slot: int, write: int, at_least: int) -> int:
+    """When a position that reaches a tile at ``there`` can be read; ``at_least`` if that is not later."""
+    if there + hold <= at_least and there + write <= at_least:
+        return at_least
+    return max(-(-(there + hold) // slot) * slot, there // slot * slot + write)
+
+
+@njit(cache=True, error_model="numpy")
+def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):  # type: ignore[no-untyped-def]
+    """Fill ``start`` (images, windows) and ``sent`` (images, positions), which is -1 all over.
+
+    Whether every window could start; if not, inputs wait for places and places for inputs.
 
     Args:
-        sent: (images, positions) when each output position of the producer leaves.
-        source_of: (positions,) row of ``message_ps`` for the tile from which it leaves.
-        message_ps: (sources, targets) time of a message.
-        target_of: (replicas,) column of ``message_ps``.
-        need_first, positions, ready: see :class:`pimsim.mapping.windows.Needs`.
-        hold: (replicas,) time of the eDRAM for a position.
+        after: (images, windows) from the start of a window until its output leaves.
+        pending: (images, positions) buffers in which the position waits for a place.
+        slot, write: of the schedule; latency of an eDRAM write, in whole slots.
     """
-    for v in range(window_first.size - 1):
-        column = target_of[v]
-        latest = 0
-        before = -1
-        for image in range(sent.shape[0]):
-            rank = need_first[v]
-            for k in range(window_first[v], window_first[v + 1]):
-                end = need_first[v] + ready[k]
-                while rank < end:
-                    p = positions[rank]
-                    time = sent[image, p] + message_ps[source_of[p], column]
-                    if time > before:  # an earlier one is not written later
-                        before = time
-                        begun = time // slot * slot
-                        latest = max(latest, max(-(-(time + hold[v]) // slot) * slot, begun + latency))
-                    rank += 1
-                found[image, k] = max(found[image, k], latest)
+    window_first, buffer_first, turn, read, slot_of = replicas
+    need, count, first_ready, capacity, message, columns, hold = buffers
+    positions, ready, done, message_ps, row, output_of = tables
+    images, n_positions = sent.shape
+    n = turn.size
+    place = np.zeros((images, n_positions), np.int64)  # when the places for a position are free
+    at = window_first[:-1].copy()  # next window of each replica, its image, its earliest start
+    at_image = np.zeros(n, np.int64)
+    earliest = np.zeros(n, np.int64)
+    arrived = np.zeros(need.size, np.int64)  # positions of each buffer, over all images; and those that are free again
+    freed = np.zeros(need.size, np.int64)
+    latest = np.zeros(need.size, np.int64)
+    left = images * window_first[n]
+    progress = True
+    while left and progress:
+        progress = False
+        for v in range(n):
+            while at_image[v] < images:
+                k, image = at[v], at_image[v]
+                output, in_replica = output_of[k], k - window_first[v]
+                if output >= 0 and pending[image, output] > 0:
+                    break
+                time = earliest[v]
+                known = True
+                for b in range(buffer_first[v], buffer_first[v + 1]):
+                    end = image * count[b] + ready[first_ready[b] + in_replica]
+                    base = need[b] - image * count[b]
+                    while arrived[b] < end:
+                        p = positions[base + arrived[b]]
+                        if sent[image, p] < 0:
+                            known = False
+                            break
+                        there = sent[image, p] + message_ps[message[b] + row[p] * columns[b]]
+                        latest[b] = max(latest[b], written(there, hold[b], slot, write, latest[b]))
+                        arrived[b] += 1
+                    time = max(time, latest[b])
+                if not known:
+                    break
+                if output >= 0 and place[image, output] > time:
+                    time = -(-place[image, output] // slot_of[v]) * slot_of[v]
+                start[image, k] = time
+                earliest[v] = time + turn[v]
+                if output >= 0:
+                    sent[image, output] = time + after[image, k]
+                for b in range(buffer_first[v], buffer_first[v + 1]):
+                    end = image * count[b] + done[first_ready[b] + in_replica]
+                    rank = freed[b] + capacity[b]
+                    later = rank // count[b] if end > freed[b] else images
+                    rank -= later * count[b]
+                    for _ in range(min(end - freed[b], (images - later) * count[b] - rank)):
+                        p = positions[need[b] + rank]
+                        place[later, p] = max(place[later, p], time + read[v])
+                        pending[later, p] -= 1
+                        rank += 1
+                        if rank == count[b]:
+                            rank = 0
+                            later += 1
+                    freed[b] = end
+                at[v] += 1
+                if at[v] == window_first[v + 1]:
+                    at[v] = window_first[v]
+                    at_image[v] += 1
+                left -= 1
+                progress = True
+    return left == 0
 
 
-@njit(cache=True)
-def starts(inputs, places, windows, window_first, interval, slot, found):  # type: ignore[no-untyped-def]
-    """Fill ``found`` (images, windows) with the start of each window; whether any has changed.
-
-    ``inputs``: when all inputs have arrived; ``places`` (raster order): when there are places for the output.
-    """
-    changed = False
-    for v in range(window_first.size - 1):
-        earliest = 0
-        for image in range(inputs.shape[0]):
-            for k in range(window_first[v], window_first[v + 1]):
-                place = places[image, windows[k]]
-                if place > earliest:  # rare, and a division is slow
-                    place = -(-place // slot) * slot
-                start = max(earliest, inputs[image, k], place)
-                changed |= start != found[image, k]
-                found[image, k] = start
-                earliest = start + interval[v]
-    return changed
-
-
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def leaving(  # type: ignore[no-untyped-def]
-    start, windows, window_first, group_first, members, before, hold, slot, latency, found
+    start, window_first, group_first, members, before, hold, slot, latency, found
 ):
-    """Fill ``found`` (images, positions) with when each output leaves; a reduction's one with the last window.
+    """Fill ``found`` (images, windows) with when the output of each window leaves.
 
     The replicas of a group share the digital units of their tile: first come, first served.
 
@@ -82,7 +162,6 @@ def leaving(  # type: ignore[no-untyped-def]
         latency: of the stage, counted from the slot in which the units begin.
     """
     images = start.shape[0]
-    whole = found.shape[1] == windows.size
     at_window = np.zeros(window_first.size, np.int64)
     at_image = np.zeros(window_first.size, np.int64)
     for g in range(group_first.size - 1):
@@ -105,43 +184,10 @@ def leaving(  # type: ignore[no-untyped-def]
             begins = max(asked, free)
             free = begins + hold[first]
             ends = max(-(-free // slot) * slot, begins // slot * slot + latency)
-            if whole:
-                found[image, windows[k]] = ends
-            else:
-                found[image, 0] = max(found[image, 0], ends)
+            found[image, k] = ends
             at_window[first] += 1
             if at_window[first] == window_first[first + 1]:
                 at_window[first] = window_first[first]
                 at_image[first] += 1
         for v in mine:
             at_image[v] = 0
-
-
-@njit(cache=True)
-def take_places(  # type: ignore[no-untyped-def]
-    start, need_first, positions, window_first, done, capacity, read, window_of, found
-):
-    """Raise ``found`` (images, the producer's windows in raster order) to when places for their outputs are free.
-
-    A place that holds rank r, counted over all images, is free when the window after which ranks up to r are done has
-    read; rank r + capacity takes it.  ``window_of`` is the producer's only window with an output, or -1 where each has
-    one.  Whether anything was raised.
-    """
-    raised = False
-    for v in range(window_first.size - 1):
-        count = need_first[v + 1] - need_first[v]
-        k = window_first[v]
-        before = -1
-        for rank in range(capacity[v], count * start.shape[0]):
-            image = (rank - capacity[v]) // count
-            if image != before:
-                before, k = image, window_first[v]
-            while done[k] <= rank - capacity[v] - image * count:
-                k += 1
-            time = start[image, k] + read[v]
-            later = rank // count
-            window = positions[need_first[v] + rank - later * count] if window_of < 0 else window_of
-            if time > found[later, window]:
-                found[later, window] = time
-                raised = True
-    return raised

@@ -1,0 +1,1 @@
+"""Closed forms: rooflines of processors, analytical models of chips."""

@@ -1,0 +1,231 @@
+"""What the page says of results beside baselines and of systems of several sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pimsim.baselines import accelerators, presets
+from pimsim.errors import InputError
+from pimsim.report.page import html
+from pimsim.report.page.drawing import Drawing
+from pimsim.report.page.versus import RATIOS, Missing, Pair, geometric_mean, means, peak_of
+from pimsim.results.notebook import with_unit
+from pimsim.results.record import Result
+
+BOUND = (
+    "A roofline is what no kernel on the GPU exceeds: a real one is slower and takes more energy, so that ratios to it "
+    "are on the cautious side. Only 'measured' has happened. One FLOP is half a multiply-accumulate."
+)
+EQUAL = (
+    "Equal area: throughput over the area of the chips in use, against throughput over the GPU's die (without memory "
+    "and board). Equal power: throughput over the bound of the chips' peak power, against throughput over the power "
+    "limit of the board or module. Where a result has no steady throughput, one input at a time is taken on both sides."
+)
+_PAIR_COLUMNS = (
+    "result", "workload", "baseline", "mark", "precision", "batch", "rate_per_s", "is_steady", "baseline_rate_per_s",
+    "baseline_latency_s", "baseline_energy_j", "flops_per_byte", *RATIOS,
+)  # fmt: skip
+
+
+def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
+    """Every pair, then the means; what could not be set beside what."""
+    head = ["baseline", "result", "baseline's latency", "rate [1/s]", "energy", "latency x", "throughput x", "energy x",
+            "equal area x", "equal power x"]  # fmt: skip
+    rows, strong = [], []
+    several = len({pair.result for pair in pairs}) > 1
+    for baseline, mean in means(pairs).items():
+        for pair in (each for each in pairs if each.baseline == baseline):
+            rows.append([baseline_label(pair), pair.result, _or(pair.baseline_latency_s, "s", "not measured"),
+                         f"{pair.baseline_rate_per_s:,.5g}", _or(pair.baseline_energy_j, "J", "not measured"),
+                         *(_times(getattr(pair, ratio)) for ratio in RATIOS)])  # fmt: skip
+        if several:
+            strong.append(len(rows))
+            rows.append([baseline, "geometric mean", "", "", "", *(_times(mean[ratio]) for ratio in RATIOS)])
+    unknown = [pair.title for pair in pairs if pair.per_area is None]
+    notes = [BOUND, EQUAL, "Rate and energy of a roofline are at the result's batch, its latency at a batch of 1."]
+    if unknown:
+        notes.append(f"Not known, so not normalised by area: the die of {', '.join(dict.fromkeys(unknown))}.")
+    return (html.table(head, rows, left=2, strong=strong) + "".join(html.text(note, "soft") for note in notes)
+            + _left_out(missing))  # fmt: skip
+
+
+def _left_out(missing: Sequence[Missing]) -> str:
+    reasons: dict[str, list[str]] = {}
+    for each in missing:
+        reasons.setdefault(each.reason, []).append(f"{each.result} beside {each.baseline}")
+    return "".join(html.text(f"Left out: {', '.join(pairs)}: {why}", "warn") for why, pairs in reasons.items())
+
+
+def baseline_label(pair: Pair) -> str:
+    """A baseline and what kind of figure it is."""
+    return f"{pair.baseline} ({pair.mark}, {pair.precision})"
+
+
+def drawings(named: Mapping[str, Result], pairs: Sequence[Pair]) -> list[Drawing]:
+    """Speed-up and energy, the same at equal area and power, rooflines."""
+    found = []
+    for name, ratios, note in (
+        ("speedup", ("latency", "throughput", "energy"), BOUND),
+        ("normalised", ("per_area", "per_power"), EQUAL),
+    ):
+        known = [ratio for ratio in ratios if any(getattr(pair, ratio) for pair in pairs)]
+        if known:
+            found.append(_ratios(name, known, named, pairs, note))
+    return [*found, _roofline(named, pairs)]
+
+
+def _ratios(
+    name: str, ratios: Sequence[str], named: Mapping[str, Result], pairs: Sequence[Pair], note: str
+) -> Drawing:
+    from pimsim.report.plots import speedup
+
+    found = means(pairs)
+    baselines = {pair.baseline: f"{pair.baseline}\n{pair.mark}, {pair.precision}" for pair in pairs}
+    panels = {
+        RATIOS[ratio]: {
+            baseline: {pair.result: getattr(pair, ratio) for pair in pairs if pair.baseline == baseline}
+            for baseline in baselines
+        }
+        for ratio in ratios
+    }
+    of_means = {RATIOS[ratio]: {each: found[each][ratio] for each in baselines} for ratio in ratios}
+    names = [each for each in named if any(pair.result == each for pair in pairs)]
+    return Drawing(
+        name, _ratio_message(ratios, pairs), lambda: speedup.draw(panels, baselines, names, of_means),
+        _PAIR_COLUMNS, [[getattr(pair, key) for key in _PAIR_COLUMNS] for pair in pairs],
+        "Right of 1 the chip is better. " + note,
+    )  # fmt: skip
+
+
+def _ratio_message(ratios: Sequence[str], pairs: Sequence[Pair]) -> str:
+    """Where the means lie, in words."""
+    found, several = means(pairs), len({pair.result for pair in pairs}) > 1
+    parts = []
+    for ratio in ratios:
+        values = {name: mean for name, row in found.items() if (mean := row[ratio])}
+        if not values:
+            continue
+        low, high = (pick(values, key=lambda name: values[name]) for pick in (min, max))
+        words = RATIOS[ratio].partition(":")[0]
+        span = (f"{_times(values[low])} ({low})" if len(values) == 1 else
+                f"{_times(values[low])} ({low}) to {_times(values[high])} ({high})")  # fmt: skip
+        parts.append(f"{words} {span}")
+    text = "; ".join(parts)
+    return f"In favour of the chip{', geometric means' if several else ''}: {text}"
+
+
+def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
+    from pimsim.report.plots import roofline
+
+    roofs, chips = [], {}
+    for name, result in named.items():
+        label = _chip_label(result)
+        if label not in chips:
+            try:
+                roofs.append(roofline.Roof(label, peak_of(result).tops * 1e12 * result.usage.chips_used, None))
+            except InputError:
+                continue  # its peak is not known: the networks are drawn without it
+        chips[label] = name
+    for pair in {pair.baseline: pair for pair in pairs}.values():
+        if pair.baseline in presets():
+            preset = presets()[pair.baseline]
+            roofs.append(roofline.Roof(f"{pair.baseline} {pair.precision}", preset.peak_tflops[
+                pair.precision].value * 1e12, preset.bandwidth_gb_per_s.value * 1e9))  # type: ignore[index]  # fmt: skip
+    reached = []
+    for pair in pairs:
+        on_gpu = f"{pair.baseline} {pair.precision}"
+        reached.append(roofline.Reached(pair.workload, on_gpu, pair.flops_per_byte,
+                                        pair.flops * pair.baseline_rate_per_s))  # fmt: skip
+    for name, result in named.items():
+        own = [pair for pair in pairs if pair.result == name]
+        if own:
+            reached.append(roofline.Reached(own[0].workload, _chip_label(result), own[0].flops_per_byte,
+                                            own[0].flops * own[0].rate_per_s))  # fmt: skip
+    rows = [[each.device, each.workload, each.flops_per_byte, each.flops_per_s] for each in reached]
+    rows += [[roof.name, "peak", None, roof.peak_flops_per_s] for roof in roofs]
+    return Drawing(
+        "roofline", _roofline_message(named, pairs), lambda: roofline.draw(roofs, reached, list(chips)),
+        ["device", "what", "flops_per_byte", "flops_per_s"], rows,
+        "Large markers: networks on the chip; small hollow ones: on GPUs, launches of kernels included, which is why "
+        "they lie below their roofs. The chip's weights stay in its crossbars, so that its roof is flat; its networks "
+        "stand at the intensity that they have on the first GPU.",
+    )  # fmt: skip
+
+
+def _chip_label(result: Result) -> str:
+    chips = result.usage.chips_used
+    return f"{result.source.system}, {chips:,} chip{'s' if chips > 1 else ''}"
+
+
+def _roofline_message(named: Mapping[str, Result], pairs: Sequence[Pair]) -> str:
+    best = max((pair for pair in pairs), key=lambda pair: pair.flops * pair.rate_per_s)
+    rate = best.flops * best.rate_per_s
+    words = f"{best.workload} runs at {with_unit(rate, 'FLOP/s', 3)} on {named[best.result].source.system}"
+    try:
+        peak = peak_of(named[best.result]).tops * 1e12 * named[best.result].usage.chips_used
+    except InputError:
+        return words
+    gpu = max((pair for pair in pairs if pair.result == best.result), key=lambda pair: pair.baseline_rate_per_s)
+    return (f"{words}, {rate / peak:.1%} of the chips' peak; at most at "
+            f"{with_unit(gpu.flops * gpu.baseline_rate_per_s, 'FLOP/s', 3)} on {gpu.baseline}")  # fmt: skip
+
+
+def densities(named: Mapping[str, Result]) -> Drawing | None:
+    """Peak densities of the systems beside published ones; None where ours are not known."""
+    from pimsim.report.plots import densities as drawing
+
+    ours: dict[str, list[float | None]] = {}
+    for result in named.values():
+        try:
+            peak = peak_of(result)
+        except InputError:
+            continue
+        ours[result.source.system] = [peak.ce_gops_per_mm2, peak.pe_gops_per_w]
+    theirs = {}
+    for each in accelerators().values():
+        figures = {figure.quantity: figure.value for figure in each.figures}
+        if "CE" in figures or "PE" in figures:
+            theirs[each.title.partition(",")[0]] = [figures.get("CE"), figures.get("PE")]
+    if not ours:
+        return None
+    best = max(ours, key=lambda name: ours[name][1] or 0.0)
+    top = max(theirs, key=lambda name: theirs[name][1] or 0.0)
+    message = (f"At its peak {best} does {ours[best][1] or 0.0:,.4g} GOPS/(s W); the most that is published here is "
+               f"{theirs[top][1]:,.4g}, by {top}")  # fmt: skip
+    rows = [[name, "computed by pimsim", *values] for name, values in ours.items()]
+    rows += [[name, "published, not simulated", *values] for name, values in theirs.items()]
+    return Drawing("densities", message, lambda: drawing.draw(ours, theirs),
+                   ["name", "kind", "CE_GOPS_per_s_mm2", "PE_GOPS_per_s_W"], rows,
+                   "Peaks, not networks. Hatched bars are what papers say of themselves, at their own technology and "
+                   "precision: `pimsim baseline show NAME` names every source and how far it can be trusted.")  # fmt: skip
+
+
+def scaling(named: Mapping[str, Result]) -> Drawing | None:
+    """Throughput against chips where the same network was run on several sizes of one system; else None."""
+    from pimsim.report.plots import scaling as drawing
+
+    series: dict[str, dict[int, tuple[int, float, float]]] = {}
+    for each in named.values():
+        rate = each.times.throughput_per_s
+        if rate:
+            label = f"{each.source.workload} on {each.source.system}"
+            row = (each.usage.chips, rate, each.costs.energy_pj / 1e6)
+            series.setdefault(label, {})[each.usage.chips] = row
+    lines = {label: [rows[chips] for chips in sorted(rows)] for label, rows in series.items() if len(rows) > 1}
+    if not lines:
+        return None
+    gains = [rows[-1][1] / rows[0][1] for rows in lines.values()]
+    label, rows = next(iter(lines.items()))
+    message = (f"{rows[-1][0]} chips instead of {rows[0][0]} give {geometric_mean(gains):.3g} times the throughput"
+               f" ({label if len(lines) == 1 else 'geometric mean over networks'})")  # fmt: skip
+    return Drawing("scaling", message, lambda: drawing.draw(lines), ["network", "chips", "throughput_per_s",
+                   "energy_uJ"], [[name, *row] for name, each in lines.items() for row in each],
+                   "Each point is a run given to this report; dotted: in proportion to the chips.")  # fmt: skip
+
+
+def _or(value: float | None, unit: str, otherwise: str) -> str:
+    return otherwise if value is None else with_unit(value, unit)
+
+
+def _times(value: float | None) -> str:
+    return "not known" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

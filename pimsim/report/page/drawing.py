@@ -1,0 +1,68 @@
+"""A figure of the report: its message, its picture in two formats, and its numbers."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LARGEST_SVG = 250_000  #: bytes; a larger drawing is put into the page as pixels
+TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What to draw, and what it says."""
+
+    name: str  #: of its files
+    message: str  #: a sentence: what the reader should see
+    draw: Callable[[], Figure]
+    head: Sequence[str]  #: of the table of its numbers; units are in the names
+    rows: Sequence[Sequence[Any]]
+    note: str = ""  #: how to read it, and what it leaves out
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A drawing in files."""
+
+    drawing: Drawing
+    picture: str  #: data URI
+    files: tuple[str, ...]  #: names of the files in the folder beside the page
+
+
+def drawn(drawing: Drawing, folder: Path) -> Drawn:
+    """Draw into ``folder``: PNG, SVG and CSV; the smaller of the pictures also for the page."""
+    from pimsim.report.plots import style
+
+    with style.in_style():
+        png, svg = style.save(drawing.draw(), folder / drawing.name, ("png", "svg"))
+    table = folder / f"{drawing.name}.csv"
+    write_csv(table, drawing.head, drawing.rows)
+    best = svg if svg.stat().st_size <= max(LARGEST_SVG, png.stat().st_size) else png
+    return Drawn(drawing, data_uri(best), (png.name, svg.name, table.name))
+
+
+def data_uri(file: Path) -> str:
+    """A picture as an address that holds it."""
+    return f"data:{TYPES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
+
+
+def write_csv(file: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table with one line for its head."""
+    with open(file, "w", encoding="utf-8", newline="") as text:
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(head)
+        writer.writerows([["" if cell is None else cell for cell in row] for row in rows])
+
+
+def file_name(*words: str) -> str:
+    """Words as the name of a file."""
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", "_".join(words)).strip("-.") or "figure"

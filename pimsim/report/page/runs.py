@@ -1,0 +1,164 @@
+"""What the page says of runs: the summary of all, and the figures of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import yaml
+
+from pimsim.report.labels import TIME_GROUPS, component_label
+from pimsim.report.page import html
+from pimsim.report.page.drawing import Drawing, file_name
+from pimsim.results.notebook import headline_rows, remarks, shortened, title, warnings, with_unit
+from pimsim.results.record import Result
+
+
+def summary(named: Mapping[str, Result]) -> str:
+    """One row a result."""
+    head = ["result", "network", "system", "batch", "latency", "throughput [1/s]", "energy", "power", "area [mm2]",
+            "chips", "cells used", "crossbars busy"]  # fmt: skip
+    rows = []
+    for name, each in named.items():
+        rate, costs, usage = each.times.throughput_per_s, each.costs, each.usage
+        rows.append([
+            name, each.source.workload, each.source.system, f"{each.source.batch:,}",
+            with_unit(each.times.latency_ps / 1e12, "s"), f"{rate:,.5g}" if rate else "not measured",
+            with_unit(costs.energy_pj / 1e12, "J"), with_unit(costs.average_power_w, "W"), f"{costs.area_mm2:,.1f}",
+            f"{usage.chips_used:,}", f"{usage.cells_used_share:.1%}", f"{usage.crossbar_busy_share:.1%}",
+        ])  # fmt: skip
+    note = ("Energy and latency are of one inference; throughput is that of the steady state. Cells used: those with "
+            "weights, of the crossbars in use. Crossbars busy: share of the run in which those in use read.")  # fmt: skip
+    warned = [f"{name}: {words}" for name, each in named.items() for words in (*warnings(each), *remarks(each))]
+    return html.table(head, rows, left=3) + html.text(note, "soft") + "".join(html.text(w, "warn") for w in warned)
+
+
+def what_was_run(named: Mapping[str, Result]) -> str:
+    """Networks, systems, hashes and versions; every key of each configuration on demand."""
+    head = ["result", "network", "parameters", "MACs", "system", "network model", "engine", "pimsim", "configuration",
+            "network hash"]  # fmt: skip
+    rows = [
+        [name, each.source.workload, f"{each.source.parameters:,}", f"{each.source.macs:,}", each.source.system,
+         each.source.network, each.source.engine, each.pimsim_version, each.source.config_hash[:12],
+         each.source.workload_hash[:12]]
+        for name, each in named.items()
+    ]  # fmt: skip
+    notes = [f"{name}: {note}" for name, each in named.items() for note in each.notes]
+    configs = [
+        html.details(f"{name}: every key of {each.source.system}",
+                     html.listing(yaml.safe_dump(each.source.config, sort_keys=False)))
+        for name, each in named.items()
+    ]  # fmt: skip
+    return html.table(head, rows, left=2) + "".join(html.text(note, "soft") for note in notes) + "".join(configs)
+
+
+def facts(result: Result) -> str:
+    """The headline figures and the layers of a run."""
+    rows = [[name, value] for name, value in headline_rows(result)]
+    head = ["layer", "operation", "windows", "replicas", "crossbars", "energy", *TIME_GROUPS]
+    layers = [
+        [layer.name, layer.operation, f"{layer.windows:,}", f"{layer.replicas:,}", f"{layer.crossbars:,}",
+         with_unit(sum(energy.values()) / 1e12, "J", 3),
+         *(f"{100 * layer.share(*parts):.1f}" for parts in TIME_GROUPS.values())]
+        for layer, energy in zip(result.layers, result.costs.by_layer_pj, strict=True)
+    ]  # fmt: skip
+    table = html.table(head, layers, left=2) + html.text(
+        f"{', '.join(TIME_GROUPS)}: share of the run in %, mean of a layer's replicas.", "soft")  # fmt: skip
+    return html.table(["", ""], rows, left=2) + html.details(f"{len(layers)} layers as a table", table)
+
+
+def drawings(name: str, result: Result) -> list[Drawing]:
+    """The figures of a run."""
+    from pimsim.report.plots import energy, losses, network, timeline, utilisation
+
+    what = title(result)
+    found = [
+        _of(name, "timeline", _timeline_message(result), lambda: timeline.draw(result), *_timeline_rows(result),
+            f"{what}: from a layer's first window's start to its last output."),
+        _of(name, "energy", _energy_message(result), lambda: energy.draw(result), *_energy_rows(result),
+            f"{what}. Hatched: power that is drawn all the time."),
+        _of(name, "losses", _losses_message(result), lambda: losses.draw(result), *_losses_rows(result),
+            f"{what}: the parts of a layer's row add up to the run."),
+        _of(name, "utilisation", _tiles_message(result), lambda: utilisation.draw(result), *_tiles_rows(result),
+            f"{what}: one square a tile, where it lies on its chip."),
+    ]  # fmt: skip
+    if result.links.channels:
+        found.append(_of(name, "network", _channels_message(result), lambda: network.draw(result),
+                         *_channels_rows(result), f"{what}: channels between the routers."))  # fmt: skip
+    return found
+
+
+def _of(name: str, what: str, message: str, draw: Any, head: Sequence[str], rows: Any, note: str) -> Drawing:
+    return Drawing(file_name(name, what), message, draw, head, rows, note)
+
+
+def _timeline_message(result: Result) -> str:
+    spans = [layer.last_output_ps - layer.first_start_ps for layer in result.layers]
+    longest = result.layers[int(np.argmax(spans))]
+    return (f"The first image takes {with_unit(result.times.latency_ps / 1e12, 's')}; {shortened(longest.name)} is "
+            f"active longest, {with_unit(max(spans) / 1e12, 's')} of the run's "
+            f"{with_unit(result.times.run_ps / 1e12, 's')}")  # fmt: skip
+
+
+def _timeline_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
+    head = ["image", "layer", "first_start_us", "last_output_us"]
+    times = zip(result.timeline.first_start_ps, result.timeline.last_output_ps, strict=True)
+    return head, [
+        [image, layer.name, start / 1e6, end / 1e6]
+        for image, (starts, ends) in enumerate(times)
+        for layer, start, end in zip(result.layers, starts, ends, strict=True)
+    ]
+
+
+def _energy_message(result: Result) -> str:
+    costs = result.costs
+    parts = {name: costs.dynamic_pj.get(name, 0.0) + costs.static_pj.get(name, 0.0)
+             for name in (*costs.dynamic_pj, *costs.static_pj)}  # fmt: skip
+    if not costs.energy_pj:
+        return "Nothing that was done has a price"
+    largest = max(parts, key=lambda name: parts[name])
+    return (f"{component_label(largest)} take {parts[largest] / costs.energy_pj:.0%} of the "
+            f"{with_unit(costs.energy_pj / 1e12, 'J')} of an inference; the area is {costs.area_mm2:,.1f} mm2")  # fmt: skip
+
+
+def _energy_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
+    costs = result.costs
+    names = dict.fromkeys([*costs.dynamic_pj, *costs.static_pj])
+    rows = [["all layers", name, costs.dynamic_pj.get(name, 0.0), costs.static_pj.get(name, 0.0)] for name in names]
+    rows += [[layer.name, name, energy, None]
+             for layer, by_component in zip(result.layers, costs.by_layer_pj, strict=True)
+             for name, energy in by_component.items()]  # fmt: skip
+    return ["layer", "component", "dynamic_pJ", "static_pJ"], rows
+
+
+def _losses_message(result: Result) -> str:
+    shares = {group: np.mean([layer.share(*parts) for layer in result.layers]) for group, parts in TIME_GROUPS.items()}
+    worst = max((group for group in shares if group != "compute"), key=lambda group: shares[group])
+    return f"Layers compute {shares['compute']:.0%} of the run on average; most is lost to {worst}, {shares[worst]:.0%}"
+
+
+def _losses_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
+    head = ["layer", *(f"{group}_share" for group in TIME_GROUPS)]
+    return head, [[layer.name, *(layer.share(*parts) for parts in TIME_GROUPS.values())] for layer in result.layers]
+
+
+def _tiles_message(result: Result) -> str:
+    usage = result.usage
+    return (f"{usage.tiles_used:,} of {usage.tiles:,} tiles are in use; their crossbars read "
+            f"{usage.crossbar_busy_share:.1%} of the run")  # fmt: skip
+
+
+def _tiles_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
+    tiles = result.tiles
+    rows = zip(tiles.crossbars_used, tiles.busy_share, strict=True)
+    return ["tile", "crossbars_used", "busy_share"], [[n, *row] for n, row in enumerate(rows)]
+
+
+def _channels_message(result: Result) -> str:
+    busiest = max(result.links.channels)
+    return f"The busiest channel between routers is busy {busiest:.1%} of the run"
+
+
+def _channels_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
+    return ["channel", "busy_share"], [[n, share] for n, share in enumerate(result.links.channels)]

@@ -1,0 +1,159 @@
+"""Results beside baselines: how many times faster, and with how many times less energy; means over results."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pimsim.baselines import BaselineRun, run_on_baseline
+from pimsim.config.records import System
+from pimsim.costmodels.roofline import works
+from pimsim.errors import InputError
+from pimsim.results.assembly import workload_hash
+from pimsim.results.record import Result
+from pimsim.technology import PeakMetrics, peak_metrics
+from pimsim.workload import Workload, load_workload, lower, shipped
+
+RATIOS = {
+    "latency": "latency: baseline / chip",
+    "throughput": "throughput: chip / baseline",
+    "energy": "energy an inference: baseline / chip",
+    "per_area": "throughput at equal area",
+    "per_power": "throughput at equal power",
+}
+"""Ratios of a pair, all of them better where they are larger."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A result beside a baseline; a ratio above 1 is in favour of the result, None is not known."""
+
+    result: str  #: its name in the report
+    workload: str
+    baseline: str
+    title: str  #: of the baseline
+    mark: str  #: roofline, calibrated roofline or measured
+    precision: str
+    batch: int  #: of the baseline's throughput and energy
+    rate_per_s: float  #: of the result: in steady state, or one input at a time where that was not measured
+    is_steady: bool
+    baseline_rate_per_s: float
+    baseline_latency_s: float | None
+    baseline_energy_j: float | None
+    flops_per_byte: float  #: of the network in the baseline's precision and batch
+    flops: float  #: of an inference
+    latency: float | None
+    throughput: float | None
+    energy: float | None
+    per_area: float | None
+    #: (rate / area of the chips in use) over (rate / die of the GPU)
+    per_power: float | None
+    #: (rate / bound of the peak power) over (rate / limit of the board's power)
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Why a result could not be set beside a baseline."""
+
+    result: str
+    baseline: str
+    reason: str
+
+
+def geometric_mean(values: Iterable[float | None]) -> float | None:
+    """exp(mean(log(values))) of those that are known; None where none is."""
+    known = [math.log(value) for value in values if value]
+    return math.exp(sum(known) / len(known)) if known else None
+
+
+def network_of(result: Result, given: Sequence[Workload] = ()) -> Workload:
+    """The network of a result: one of ``given``, or shipped; exactly what was run.
+
+    Raises:
+        InputError: it is not at hand.
+    """
+    source = result.source
+    named = [source.workload] if source.workload in shipped() else []
+    for workload in (*given, *map(load_workload, named)):
+        if workload.macs == source.macs and workload_hash(lower(workload)) == source.workload_hash:
+            return workload
+    raise InputError(f"the network {source.workload} is not at hand, so that no baseline can be computed",
+                     allowed="--workload FILE with it")  # fmt: skip
+
+
+def set_beside(
+    named: Mapping[str, Result], baselines: Sequence[str], given: Sequence[Workload] = (), batch: int | None = None
+) -> tuple[list[Pair], list[Missing]]:
+    """Every result beside every baseline, and what could not be.
+
+    Args:
+        named: results by name.
+        baselines: names of presets or measured files.
+        given: networks beside the shipped ones.
+        batch: of the baselines' throughput; None: each result's own.
+    """
+    pairs: list[Pair] = []
+    missing: list[Missing] = []
+    for name, result in named.items():
+        try:
+            workload = network_of(result, given)
+        except InputError as error:
+            missing += [Missing(name, baseline, str(error)) for baseline in baselines]
+            continue
+        for baseline in baselines:
+            try:
+                pairs.append(_pair(name, result, workload, baseline, batch))
+            except InputError as error:
+                missing.append(Missing(name, baseline, str(error)))
+    return pairs, missing
+
+
+def _pair(name: str, result: Result, workload: Workload, baseline: str, batch: int | None) -> Pair:
+    steady = result.times.throughput_per_s
+    latency_s = result.times.latency_ps / 1e12
+    one = run_on_baseline(baseline, workload, batch=1)
+    many = run_on_baseline(baseline, workload, batch=(batch or result.source.batch) if steady else 1)
+    rate = steady or 1 / latency_s
+    kernels = works(workload, many.batch, many.precision)
+    alone = one if one.batch == 1 else None
+    energy_j = many.energy_per_inference_j
+    return Pair(
+        result=name, workload=workload.name, baseline=baseline, title=many.title, mark=many.mark,
+        precision=many.precision, batch=many.batch, rate_per_s=rate, is_steady=steady is not None,
+        baseline_rate_per_s=many.inferences_per_s, baseline_latency_s=alone and alone.batch_s,
+        baseline_energy_j=energy_j, flops=sum(each.flops for each in kernels) / many.batch,
+        flops_per_byte=sum(each.flops for each in kernels) / sum(each.bytes for each in kernels),
+        latency=alone and alone.batch_s / latency_s,
+        throughput=rate / many.inferences_per_s if steady else None,
+        energy=energy_j / (result.costs.energy_pj / 1e12) if energy_j and result.costs.energy_pj else None,
+        per_area=_normalised(rate, result.costs.area_mm2, many, many.die_mm2),
+        per_power=_normalised(rate, result.costs.peak_power_bound_w, many, many.power_w),
+    )  # fmt: skip
+
+
+def _normalised(rate: float, size: float, baseline: BaselineRun, baseline_size: float | None) -> float | None:
+    """Rate for each unit of area or power, over the baseline's."""
+    if not size or not baseline_size:
+        return None
+    return (rate / size) / (baseline.inferences_per_s / baseline_size)
+
+
+def means(pairs: Sequence[Pair]) -> dict[str, dict[str, float | None]]:
+    """Baseline -> ratio -> geometric mean over the results."""
+    return {
+        baseline: {
+            ratio: geometric_mean(getattr(pair, ratio) for pair in pairs if pair.baseline == baseline)
+            for ratio in RATIOS
+        }
+        for baseline in dict.fromkeys(pair.baseline for pair in pairs)
+    }
+
+
+def peak_of(result: Result) -> PeakMetrics:
+    """Peak of one chip of a result's system.
+
+    Raises:
+        InputError: a cost of it cannot be scaled.
+    """
+    return peak_metrics(System.model_validate(result.source.config))

@@ -1,0 +1,118 @@
+"""Pareto fronts of a study: every point in grey, those on a front in colour; a panel for each pair of objectives."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pimsim.report.plots.style import DARK, LIGHT, PALETTE, energy_unit, time_unit
+
+MARKERS = "osD^vP*X"
+UNITS = {"mm2": "mm2", "W": "W", "per_s": "1/s"}  #: what a column's name ends in, beside ns and pJ
+LOG_FROM = 5.0  #: largest value over smallest from which on an axis is logarithmic
+MOST_PANELS = 6
+
+
+def draw(
+    values: Mapping[str, np.ndarray], front: np.ndarray, workloads: Sequence[str], *, maximized: Collection[str] = ()
+) -> Figure:
+    """One panel for each pair of objectives (of one objective: against the points' order).
+
+    Args:
+        values: objective -> (points,) with its unit in the name; NaN: not measured.
+        front: (points,) bool.
+        workloads: (points,); each has a front of its own.
+        maximized: objectives of which more is better.
+    """
+    values, labels = _in_readable_units(values)
+    pairs = list(itertools.combinations(values, 2))[:MOST_PANELS] or [("", next(iter(values)))]
+    columns = min(3, len(pairs))
+    lines = -(-len(pairs) // columns)
+    figure = Figure(figsize=(1.2 + 4.1 * columns, 1.3 + 3.5 * lines), layout="constrained")
+    panels = figure.subplots(lines, columns, squeeze=False).reshape(-1)
+    names = list(dict.fromkeys(workloads))
+    for axes, (x, y) in zip(panels, pairs, strict=False):
+        across = values[x] if x else np.arange(len(front), dtype=float)
+        _panel(axes, across, values[y], front, np.array(workloads), names, len(values) == 2)
+        axes.set_xlabel(_direction(labels[x], x in maximized) if x else "point")
+        axes.set_ylabel(_direction(labels[y], y in maximized))
+    for axes in panels[len(pairs) :]:
+        axes.set_visible(False)
+    figure.legend(handles=_legend(names), loc="outside lower center", ncols=min(5, len(names) + 1))
+    figure.suptitle(_message(values, labels, front, names), x=0.01, ha="left", fontsize=10, fontweight="bold")
+    return figure
+
+
+def _panel(
+    axes: Axes, x: np.ndarray, y: np.ndarray, front: np.ndarray, workloads: np.ndarray, names: Sequence[str],
+    joined: bool,
+) -> None:  # fmt: skip
+    axes.scatter(x[~front], y[~front], s=9, color="#B8B8B8", linewidths=0, zorder=2)
+    for n, name in enumerate(names):
+        own = np.flatnonzero(front & (workloads == name))
+        colour, marker = PALETTE[n % len(PALETTE)], MARKERS[n % len(MARKERS)]
+        axes.scatter(x[own], y[own], s=26, color=colour, marker=marker, edgecolors="white", linewidths=0.5, zorder=4)
+        if joined:
+            own = own[np.argsort(x[own], kind="stable")]
+            axes.plot(x[own], y[own], color=colour, linewidth=1, zorder=3)
+    for scale, data in ((axes.set_xscale, x), (axes.set_yscale, y)):
+        finite = data[np.isfinite(data)]
+        if finite.size and finite.min() > 0 and finite.max() >= LOG_FROM * finite.min():
+            scale("log")
+    axes.grid(color=LIGHT, linewidth=0.7)
+    axes.tick_params(colors=DARK)
+
+
+def _in_readable_units(values: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, str]]:
+    """Values in units in which they are easy to read, and for each its words with the unit."""
+    scaled, labels = {}, {}
+    for name, column in values.items():
+        largest = float(np.max(column[np.isfinite(column)], initial=0.0))
+        ending = name.rpartition("_")[2]
+        size, unit = 1.0, UNITS.get(ending, "")
+        if ending == "ns":
+            ps, unit = time_unit(1000 * largest)
+            size = ps / 1000
+        elif ending == "pJ":
+            size, unit = energy_unit(largest)
+        elif name.endswith("_per_s"):
+            ending, unit = "per_s", UNITS["per_s"]
+        words = name.removesuffix(f"_{ending}") if unit else name
+        scaled[name] = column / size
+        labels[name] = words.replace("_", " ") + (f" [{unit}]" if unit else "")
+    return scaled, labels
+
+
+def _direction(label: str, maximized: bool) -> str:
+    return f"{label}, {'more' if maximized else 'less'} is better"
+
+
+def _legend(names: Sequence[str]) -> list[Line2D]:
+    entries = [
+        Line2D([], [], linestyle="", color=PALETTE[n % len(PALETTE)], marker=MARKERS[n % len(MARKERS)],
+               label="front of " + name.replace("$", r"\$"))
+        for n, name in enumerate(names)
+    ]  # fmt: skip
+    return [*entries, Line2D([], [], linestyle="", color="#B8B8B8", marker=".", label="points that another one beats")]
+
+
+def _message(
+    values: Mapping[str, np.ndarray], labels: Mapping[str, str], front: np.ndarray, names: Sequence[str]
+) -> str:
+    """How few points are worth a look, and what there is to choose between."""
+    measured = int(np.count_nonzero(~np.isnan(np.stack(list(values.values()))).any(axis=0)))
+    of = f"of {names[0]}" if len(names) == 1 else f"of {len(names)} networks, each network by itself,"
+    spans = [_span(values[name][front], label) for name, label in labels.items()]
+    return f"Of {measured:,} points {of} only {np.count_nonzero(front):,} are beaten by no other one\n" \
+           + "on the fronts: " + "; ".join(spans)  # fmt: skip
+
+
+def _span(column: np.ndarray, label: str) -> str:
+    words, _, unit = label.partition(" [")
+    low, high = (f"{end:.3g}" for end in (column.min(), column.max()))
+    return f"{words} {low if low == high else f'{low} to {high}'} {unit.rstrip(']')}".rstrip()

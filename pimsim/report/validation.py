@@ -1,0 +1,128 @@
+"""Published figures beside ours: on the terminal, and as a page, a table and data in a folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from pimsim.results.staging import staged_folder, write_error
+
+FILES = ("validation.json", "validation.csv", "validation.md")
+WIDE = 130  #: columns of a terminal from which on sources stand in the table
+STYLES = {"agrees": "green", "misses": "bold red", "definition": "", "not checkable": "dim"}
+HEADS = ("figure", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "source")
+LEGEND = (
+    "agrees: within the tolerance of what a source says. misses: outside it. definition: agrees with what is only "
+    "recalled, which defines the model and confirms nothing. not checkable: the source does not say enough."
+)
+
+
+def validation_tables(document: dict[str, Any], width: int) -> Group:
+    """A table for each group of figures, then the count of verdicts.
+
+    Args:
+        document: from :func:`pimsim.validate.checks.describe_checks`.
+        width: of the terminal; on a narrow one sources are numbered, and listed below.
+    """
+    parts: list[Any] = []
+    sources: dict[str, str] = {}
+    for group, rows in _grouped(document):
+        table = Table(title=Text(group, "bold"), box=SIMPLE_HEAD, title_justify="left", header_style="bold",
+                      pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
+        for head in HEADS:
+            numeric = head in ("ours", "theirs", "ratio", "tolerance")
+            table.add_column(head, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
+        for row in rows:
+            cells = _cells(row)
+            if width < WIDE:
+                number = sources.setdefault(row["source"], f"[{len(sources) + 1}]")
+                cells = (*cells[:6], row["verdict"], number)
+            table.add_row(*map(Text, cells[:6]), Text(cells[6], STYLES[row["verdict"]]), Text(cells[7], "dim"))
+        parts.append(table)
+    parts += [Text(f"{number} {source}", "dim") for source, number in sources.items()]
+    parts += [Text(line, "red") for line in missing_lines(document)]
+    parts += [Text(line) for line in unchecked_lines(document)]
+    return Group(*parts, Text(counts_line(document), "bold"), Text(LEGEND, "dim"))
+
+
+def counts_line(document: dict[str, Any]) -> str:
+    """How many of which verdict."""
+    return ", ".join(f"{count} {verdict}" for verdict, count in document["counts"].items())
+
+
+def missing_lines(document: dict[str, Any]) -> list[str]:
+    """One line for each figure that misses: why, and where more is said."""
+    found = []
+    for row in document["checks"]:
+        if row["verdict"] == "misses":
+            where = f"DEVIATIONS.md, '{row['deviation']}'" if row["deviation"] else "no entry in DEVIATIONS.md: a bug"
+            found.append(f"{row['quantity']} misses: {row['note'] or 'no reason known'} ({where})")
+    return found
+
+
+def unchecked_lines(document: dict[str, Any]) -> list[str]:
+    """One line for each published figure that cannot be checked: why."""
+    return [f"{row['quantity']} is not checkable: {row['note']}" for row in document["checks"]
+            if row["verdict"] == "not checkable" and row["theirs"] is not None]  # fmt: skip
+
+
+def validation_page(document: dict[str, Any]) -> str:
+    """The same as a Markdown page."""
+    lines = ["# Published figures and ours", "", f"{counts_line(document)}.", "", LEGEND]
+    for group, rows in _grouped(document):
+        lines += ["", f"## {group}", "", "| " + " | ".join(HEADS) + " |", "|---|---|--:|--:|--:|--:|---|---|"]
+        for row in rows:
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |")
+        notes = [f"{row['quantity']}: {row['note']}" for row in rows if row["note"]]
+        lines += ["", *(f"- {note}" for note in notes)] if notes else []
+    missing = missing_lines(document)
+    lines += ["", "## Figures that miss", "", *(f"- {line}" for line in missing)] if missing else []
+    return "\n".join(lines) + "\n"
+
+
+def validation_csv(document: dict[str, Any]) -> str:
+    """One row a figure."""
+    keys = ("group", "quantity", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "kind", "source", "note",
+            "deviation")  # fmt: skip
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(keys)
+    writer.writerows([["" if row[key] is None else row[key] for key in keys] for row in document["checks"]])
+    return text.getvalue()
+
+
+def write_validation(document: dict[str, Any], folder: str) -> None:
+    """Data, table and page into a folder, all of them or none.
+
+    Raises:
+        InputError: the folder cannot be made or written.
+    """
+    texts = (json.dumps(document, indent=1, allow_nan=False) + "\n", validation_csv(document),
+             validation_page(document))  # fmt: skip
+    with staged_folder(folder, FILES) as stage:
+        try:
+            for name, text in zip(FILES, texts, strict=True):
+                (stage / name).write_text(text)
+        except OSError as error:
+            raise write_error(error, folder) from None
+
+
+def _grouped(document: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    for group in dict.fromkeys(row["group"] for row in document["checks"]):
+        yield group, [row for row in document["checks"] if row["group"] == group]
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    theirs = "-" if row["theirs"] is None else f"{row['theirs']:,.6g}"
+    ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
+    tolerance = "-" if row["tolerance"] is None else f"{row['tolerance']:.2%}" if row["tolerance"] > 1e-6 else "exact"
+    verdict = row["verdict"] + (f" ({row['deviation']})" if row["verdict"] == "misses" and row["deviation"] else "")
+    return (row["quantity"], row["unit"], f"{row['ours']:,.6g}", theirs, ratio, tolerance, verdict, row["source"])

@@ -1,0 +1,107 @@
+"""One point computed: what a worker does, wherever it is."""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pimsim.config.records import System
+from pimsim.sweep.columns import inference_columns, result_columns
+from pimsim.sweep.executors import attempt
+from pimsim.sweep.points import Base, Setting, digest, mapping_facts
+
+MOST_KEPT = 4  #: mappings, and runs of each, that a worker keeps
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Computes points: ``Evaluation(bases)(setting)``; can be sent to another process.
+
+    Args:
+        bases: systems by name, as they are before axes change them.
+    """
+
+    bases: Mapping[str, Base]
+
+    def __call__(self, setting: Setting) -> dict[str, Any]:
+        """The columns of a point, ``compute_s`` and, where it is kept, the whole Result as JSON in ``result``.
+
+        Raises:
+            InputError: the network does not fit, or something else about the point is wrong.
+            Standstill: the simulation cannot go on.
+        """
+        begin = time.perf_counter()
+        system = self.bases[setting["system"]].system(setting["overrides"])
+        result = _simulate(setting, system)
+        columns = result_columns(result)
+        if setting.get("inference"):
+            columns |= _execute(setting["workload"], system, setting["inference"])
+        columns["compute_s"] = time.perf_counter() - begin
+        if setting.get("keeps_result"):
+            from pimsim.results import result_json
+
+            columns["result"] = result_json(result)
+        return columns
+
+    def warm(self, settings: Sequence[Setting]) -> None:
+        """Compile what points need, into the folder that all workers on this machine share: a small network that is
+        simulated as each of the given points is, and one of their images."""
+        for setting in settings:
+            attempt(self, {**setting, "workload": "mnist-mlp", "batch": 1, "overrides": [], "inference": None})
+            if given := setting.get("inference"):
+                attempt(self, {**setting, "batch": 1, "inference": {**given, "images": 1, "calibration": 1}})
+
+
+def _simulate(setting: Setting, system: System) -> Any:
+    if setting["fidelity"] == "analytical":
+        from pimsim.costmodels.chip import estimate
+
+        return estimate(_dataflow(setting["workload"]), system, batch=setting["batch"])
+    from pimsim.results import build_result
+
+    program, runs = _mapped(setting["workload"], setting["noc"], system)
+    batch = setting["batch"]
+    if batch not in runs:
+        from pimsim.arch.run import run_compiled
+
+        runs[batch] = run_compiled(program, batch)
+    return build_result(replace(program, system=system), runs[batch], batch, "compiled")
+
+
+_kept: OrderedDict[str, tuple[Any, dict[int, Any]]] = OrderedDict()  # mapping -> Program, Timing by batch
+
+
+def _mapped(workload: str, noc: str, system: System) -> tuple[Any, dict[int, Any]]:
+    """The network mapped, and its runs so far; prices in tiles may be those of another point."""
+    import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
+    from pimsim.simulation import map_workload
+
+    word = digest([workload, noc, mapping_facts(system)])
+    if word not in _kept:
+        _kept[word] = (map_workload(_dataflow(workload), system, noc=noc), {})
+    _kept.move_to_end(word)
+    while len(_kept) > MOST_KEPT:
+        _kept.popitem(last=False)
+    return _kept[word]
+
+
+@functools.lru_cache(maxsize=8)
+def _dataflow(workload: str) -> Any:
+    from pimsim.workload import load_workload, lower
+
+    return lower(load_workload(workload))
+
+
+def _execute(workload: str, system: System, given: Mapping[str, Any]) -> dict[str, Any]:
+    from pimsim.inference import infer
+
+    return inference_columns(infer(
+        workload, system, given["data"], device=given["device"], images=given["images"], seed=given["seed"],
+        calibration=given["calibration"], device_overrides=given["device_overrides"],
+    ))  # fmt: skip
+
+

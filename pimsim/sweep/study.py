@@ -1,0 +1,106 @@
+"""A study read back: its table, its sweep, its fronts; nothing is simulated."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pimsim.errors import InputError, did_you_mean
+from pimsim.results import Result, load_result
+from pimsim.sweep.columns import ALL_COLUMNS, TEXT_COLUMNS
+from pimsim.sweep.folder import RESULTS, SWEEP
+from pimsim.sweep.pareto import pareto_front
+from pimsim.sweep.reading import load_sweep
+from pimsim.sweep.spec import Sweep
+from pimsim.sweep.store import read_store
+
+OBJECTIVES = tuple(name for name in ALL_COLUMNS if name not in TEXT_COLUMNS)  #: columns that are numbers
+
+
+@dataclass(frozen=True)
+class Study:
+    """The points of a study as columns, in the order of the sweep; points that wait or failed have no results."""
+
+    folder: Path
+    axes: tuple[str, ...]
+    columns: Mapping[str, tuple[Any, ...]]
+    #: name -> (points,): ordinal, workload, system, batch, noc, fidelity, axes, status, error, results, compute_s, key
+    counts: Mapping[str, int]  #: points; different ones, and of these done and failed
+
+    def numbers(self, column: str) -> np.ndarray:
+        """(points,) float; NaN where there is no number.
+
+        Raises:
+            InputError: the study has no such column, or it holds words.
+        """
+        if column not in self.columns:
+            raise InputError(f"{self.folder} has no column {column!r}{did_you_mean(column, OBJECTIVES)}",
+                             allowed=OBJECTIVES)  # fmt: skip
+        try:
+            return np.array([np.nan if value is None else value for value in self.columns[column]], dtype=np.float64)
+        except ValueError:
+            raise InputError(f"the column {column!r} holds words", allowed=OBJECTIVES) from None
+
+    def front(self, minimize: Sequence[str], maximize: Sequence[str] = ()) -> np.ndarray:
+        """(points,) bool: points that no other point of the same workload beats.  Of equal points (one key) the first
+        stands for all.
+
+        Raises:
+            InputError: there are no objectives, one twice, or one that is no column of numbers.
+        """
+        names = [*minimize, *maximize]
+        if not names:
+            raise InputError("there is nothing to minimize or maximize", allowed=OBJECTIVES)
+        twice = [name for name in names if names.count(name) > 1]
+        if twice:
+            raise InputError(f"{twice[0]!r} is there twice", key="objectives")
+        signs = [1.0] * len(minimize) + [-1.0] * len(maximize)
+        costs = np.stack([sign * self.numbers(name) for sign, name in zip(signs, names, strict=True)], axis=1)
+        workloads = np.array(self.columns["workload"])
+        first = np.zeros(len(costs), dtype=bool)
+        first[np.unique(np.array(self.columns["key"]), return_index=True)[1]] = True
+        found = np.zeros(len(costs), dtype=bool)
+        for workload in np.unique(workloads):
+            own = np.flatnonzero((workloads == workload) & first)
+            found[own] = pareto_front(costs[own])
+        return found
+
+    def rows(self, chosen: np.ndarray, columns: Sequence[str]) -> list[dict[str, Any]]:
+        """The chosen points as dictionaries of the given columns."""
+        return [{name: self.columns[name][n] for name in columns} for n in np.flatnonzero(chosen)]
+
+    def sweep(self) -> Sweep:
+        """The sweep as it was run."""
+        return load_sweep(self.folder / SWEEP)
+
+    def result(self, ordinal: int) -> Result:
+        """The whole Result of a point, where the sweep keeps them.
+
+        Raises:
+            InputError: it is not kept.
+        """
+        return load_result(self.folder / RESULTS / f"{self.columns['key'][ordinal][:16]}.json")
+
+
+def load_study(folder: str | Path) -> Study:
+    """Read a study, also while a driver works at it.
+
+    Raises:
+        InputError: there is none in the folder, or it is of another version.
+    """
+    path = Path(folder)
+    with contextlib.closing(read_store(path)) as store:
+        axes = tuple(store.axes)
+        run = [name for name in ("batch", "noc", "fidelity") if name not in axes]
+        names = ["ordinal", "workload", "system", *run, *axes, "status", "error", *ALL_COLUMNS, "compute_s", "key"]
+        rows = store.rows(names)
+        counts = store.counts()
+    columns = {name: tuple(row[n] for row in rows) for n, name in enumerate(names)}
+    return Study(path, axes, columns, counts)
+
+
