@@ -196,9 +196,12 @@ def _check_estimate(trace: str | None) -> None:
 
 
 def _estimate(workload: str, system: str, **options: Any) -> Result:
-    from pimsim.costmodels.chip import estimate
+    from pimsim.costmodels.chip import Standstill, estimate
 
-    return estimate(workload, system, **options)
+    try:
+        return estimate(workload, system, **options)
+    except Standstill as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _simulate(workload: str, system: str, **options: Any) -> Result:

@@ -45,8 +45,8 @@ def compare(results: tuple[str, ...], different_workloads: bool, as_json: bool) 
               "(`pimsim baseline list`).")  # fmt: skip
 @click.option("--baseline-batch", type=int, metavar="N", help="Batch of the baselines' throughput and energy; default: "
               "that of each run.")  # fmt: skip
-@click.option("--workload", "workloads", multiple=True, metavar="FILE", help="Network of a run, for the baselines, where "
-              "it is not a shipped one; may be given again.")  # fmt: skip
+@click.option("--workload", "workloads", multiple=True, metavar="FILE", help="Network of a run, for the baselines, "
+              "where it is not a shipped one; may be given again.")  # fmt: skip
 @click.option("--minimize", metavar="A,B,...", help="Columns of studies that should be small; default: latency_ns, "
               "energy_pJ, area_mm2.")  # fmt: skip
 @click.option("--maximize", metavar="A,B,...", help="Columns that should be large; default: accuracy, where there is "

@@ -110,12 +110,15 @@ def _by_component(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
 
 def _settings(result: Result | InferenceResult) -> dict[str, Any]:
     """Everything that was asked for, by key with dots: the system's keys under their own names."""
-    source = result.source
-    own = ({"batch": source.batch, "noc": source.network, "engine": source.engine} if isinstance(result, Result) else
-           {"data": source.data, "images": source.images, "seed": source.seed, "tier": source.tier,
-            "device": source.device or "ideal cells"})  # fmt: skip
-    own |= {"workload": source.workload, "pimsim_version": result.pimsim_version}
-    return {f"run.{key}": value for key, value in flattened(own).items()} | flattened(source.config)
+    own: dict[str, Any] = {"workload": result.source.workload, "pimsim_version": result.pimsim_version}
+    if isinstance(result, Result):
+        run = result.source
+        own |= {"batch": run.batch, "noc": run.network, "engine": run.engine}
+    else:
+        given = result.source
+        own |= {"data": given.data, "images": given.images, "seed": given.seed, "tier": given.tier,
+                "device": given.device or "ideal cells"}  # fmt: skip
+    return {f"run.{key}": value for key, value in flattened(own).items()} | flattened(result.source.config)
 
 
 def flattened(tree: Any, path: str = "") -> dict[str, Any]:

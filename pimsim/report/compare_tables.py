@@ -113,7 +113,7 @@ def _cells(row: Mapping[str, Any], write: Callable[[float], str]) -> list[Text]:
 
 
 def _times(value: float) -> str:
-    return f"{value:.3g}x" if value < 1000 else f"{value:,.0f}x"
+    return "=" if value == 1 else f"{value:.4g}x" if value < 1000 else f"{value:,.0f}x"
 
 
 def _components(document: Mapping[str, Any], names: Sequence[str]) -> Table:

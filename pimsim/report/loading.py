@@ -44,14 +44,17 @@ def short_names(paths: Sequence[str]) -> list[str]:
     The same file twice gets a number.
     """
     parts = [_parts(path) for path in paths]
-    most = max(map(len, parts), default=1)
-    for length in range(1, most + 1):
+    different = len(set(parts))
+    for length in range(1, max(map(len, parts), default=1) + 1):
         names = ["/".join(each[-length:]) for each in parts]
-        if len(set(names)) == len(names):
-            return names
-    return [f"{name} ({n})" if names.count(name) > 1 else name for n, name in enumerate(names, 1)]
+        if len(set(names)) == different:
+            break
+    return [f"{name} ({names[: n + 1].count(name)})" if names.count(name) > 1 else name
+            for n, name in enumerate(names)]  # fmt: skip
 
 
 def _parts(path: str) -> tuple[str, ...]:
     whole = Path(path).resolve()
-    return whole.parent.parts if whole.name in (RESULT, INFERENCE, SWEEP) else (*whole.parent.parts, whole.stem)
+    if whole.name in (RESULT, INFERENCE, SWEEP):
+        return whole.parent.parts
+    return whole.parts if whole.is_dir() else (*whole.parent.parts, whole.stem)

@@ -73,6 +73,11 @@ def result_tables(result: Result, width: int) -> Group:
     return Group(layer_table(result, width), summary_table(result), energy_line(result), *warned, *notes)
 
 
+def _title(result: Result) -> str:
+    """What was run on what, and whether by events."""
+    return title(result) + (", analytical estimate" if result.source.engine == "analytical" else "")
+
+
 def layer_table(result: Result, width: int) -> Table:
     """One row a layer; the shares of time of a row add up to 100 %."""
     energies = [sum(energy.values()) for energy in result.costs.by_layer_pj]
@@ -87,7 +92,7 @@ def layer_table(result: Result, width: int) -> Table:
             break
     else:
         names = [shortened(name, max(6, width - 2 - sum(widths))) for name in names]
-    table = Table(title=Text(title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
+    table = Table(title=Text(_title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
                   header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
     table.add_column("layer", no_wrap=True)
     for column in columns:

@@ -23,7 +23,7 @@ from tests.differential.random_cases import Case, cases, networks
 from tests.networks import Network
 
 RANDOM = settings(
-    max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=40, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 
@@ -127,7 +127,7 @@ def figures(dataflow: Dataflow, *keys: str) -> tuple[int, float]:
 @given(networks(), st.sampled_from([
     ("chip.tile.ima.adc.sample_rate_gsps=0.64", "chip.tile.ima.adc.sample_rate_gsps=1.28"),
     ("chip.noc.flit_bits=16", "chip.noc.flit_bits=64"),
-    ("chip.tile.ima.dac.bits=1", "chip.tile.ima.dac.bits=2"),
+    ("chip.tile.bus.wires=64", "chip.tile.bus.wires=384"),
     ("host.gb_per_s=1", "host.gb_per_s=6.4"),
     ("chip.noc.clock_ghz=0.6", "chip.noc.clock_ghz=1.2"),
 ]))  # fmt: skip

@@ -7,5 +7,6 @@ which states and checks it for every shipped network.
 
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
 from pimsim.costmodels.chip.model import estimate
+from pimsim.mapping.timing import Standstill
 
-__all__ = ["estimate"]
+__all__ = ["Standstill", "estimate"]

@@ -12,7 +12,7 @@ import numpy as np
 from pimsim.costmodels.chip.layer import PlannedLayer
 from pimsim.costmodels.chip.plan import Plan
 from pimsim.mapping.program import UNITS
-from pimsim.network.fabric import CHIP, EJECT, KIND_NAMES, MESH
+from pimsim.network.fabric import CHIP, EJECT, INJECT, KIND_NAMES, MESH
 from pimsim.network.trees import Trees, build_trees
 from pimsim.results.counting import UNIT_ACTIONS, bit_slices, crossbar_reads
 
@@ -82,7 +82,8 @@ def _partial_sums(plan: Plan, layer: PlannedLayer) -> Counts:
     ways = plan.distances.ways(layer.slice_tile[away], home[away])
     messages = layer.windows_of_replica[layer.slice_replica[away]]
     noc = plan.system.chip.noc
-    flits = messages * (-(-layer.cuts.results[away] * plan.system.mapping.input_bits // noc.flit_bits) + noc.header_flits)
+    payload = -(-layer.cuts.results[away] * plan.system.mapping.input_bits // noc.flit_bits)
+    flits = messages * (payload + noc.header_flits)
     return _flit_actions(
         plan, int(flits.sum()), int(flits @ ways.channels), int(flits.sum()), int(flits @ ways.chip_links),
         int(flits @ ways.um), int(flits @ ways.vertical), int(messages.sum()),
@@ -106,7 +107,9 @@ def _flit_actions(
 def _deliveries(plan: Plan, i: int) -> Counts:
     """Outputs of a layer on their way to all tiles that need them, and written there."""
     layer, system = plan.layers[i], plan.system
-    readers = [(j, e) for j, each in enumerate(plan.layers) for e, edge in enumerate(each.node.edges) if edge.source == i]
+    readers = [
+        (j, e) for j, each in enumerate(plan.layers) for e, edge in enumerate(each.node.edges) if edge.source == i
+    ]
     chosen = _sample(layer, [plan.layers[j] for j, _ in readers])
     index = np.full(layer.node.positions, -1, np.int64)
     index[chosen] = np.arange(chosen.size)
@@ -170,7 +173,7 @@ def _on_trees(plan: Plan, trees: Trees, flits: int) -> Counts:
     fabric = plan.distances.fabric
     link = trees.link[trees.link >= 0]
     kinds = np.bincount(fabric.link_kinds()[link], minlength=len(KIND_NAMES)) * flits
-    channel = (link[(link >= fabric.first_channel) & (link < fabric.first_chip_link)] - fabric.first_channel)
+    channel = link[(link >= fabric.first_channel) & (link < fabric.first_chip_link)] - fabric.first_channel
     topology = fabric.topology
     um, vertical = 0, 0
     if topology.channels:
@@ -180,4 +183,6 @@ def _on_trees(plan: Plan, trees: Trees, flits: int) -> Counts:
         vertical = int(np.count_nonzero(upright)) * flits
     begins = np.arange(trees.link.size) < np.repeat(trees.first[:-1] + trees.roots, np.diff(trees.first))
     packets = int(np.count_nonzero(begins & (trees.link >= 0)))
-    return _flit_actions(plan, int(kinds[0]), int(kinds[MESH]), int(kinds[EJECT]), int(kinds[CHIP]), um, vertical, packets)
+    return _flit_actions(
+        plan, int(kinds[INJECT]), int(kinds[MESH]), int(kinds[EJECT]), int(kinds[CHIP]), um, vertical, packets
+    )

@@ -20,7 +20,9 @@ class Durations:
         pipeline = system.pipeline
         self.system, self.tile, self.bits = system, system.chip.tile, system.mapping.input_bits
         self.slot = ns_to_ps(pipeline.slot_ns) if pipeline.slot_ns is not None else 1
-        self._stage = {stage.stage: (ns_to_ps(stage.latency_ns), stage.resource) for stage in pipeline.stages}
+        self._stage: dict[str, tuple[int, tuple[str, ...]]] = {
+            stage.stage: (ns_to_ps(stage.latency_ns), stage.resource) for stage in pipeline.stages
+        }
         self._known: dict[tuple[str, str, int], int] = {}
 
     def latency(self, stage: str) -> int:

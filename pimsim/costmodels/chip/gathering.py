@@ -1,4 +1,4 @@
-"""All nodes' windows, positions, replicas and buffers under one numbering, for :mod:`pimsim.costmodels.chip.windows`."""
+"""Windows, positions, replicas and buffers of all nodes under one numbering, as the compiled functions take them."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _buffers(
         for e in inputs[i]:
             need, (message, _, column, hold) = layer.needs[e], ways[i, e]
             found = Buffers(
-                need=listed + need.first[:-1], count=np.diff(need.first), ready=windows + layer.window_first[:-1],
+                need=listed + need.first[:-1], length=np.diff(need.first), ready=windows + layer.window_first[:-1],
                 capacity=plan.capacity[i, e], message=entries + column,
                 columns=np.full(layer.copies, message.shape[1]), hold=hold,
             )  # fmt: skip
@@ -115,5 +115,5 @@ def _buffers(
         for name, parts in of_edge.items():
             columns[name].append(np.stack(parts, axis=1).ravel() if parts else np.zeros(0, np.int64))
     buffers = Buffers(**{name: np.concatenate(parts).astype(np.int64) for name, parts in columns.items()})
-    tables = Tables(*(np.concatenate(parts).astype(np.int64) for parts in (positions, ready, done, messages)), row, output)
-    return buffers, tables
+    joined = [np.concatenate(parts).astype(np.int64) for parts in (positions, ready, done, messages)]
+    return buffers, Tables(joined[0], joined[1], joined[2], joined[3], row, output)

@@ -24,8 +24,8 @@ ENGINE = "analytical"  #: ``source.engine`` of an estimate
 MOST_IMAGES = 10**6  #: of a batch: each has an entry in the result
 
 NOTE = (
-    "analytical estimate: no events; the network is ideal (a shared one, packet or flit, can be several times slower), and "
-    "ports and digital units are free whenever another layer asks for them"
+    "analytical estimate: no events; the network is ideal (a shared one, packet or flit, can be several times slower), "
+    "and ports and digital units are free whenever another layer asks for them"
 )
 
 
@@ -58,6 +58,7 @@ def estimate(
 
     Raises:
         InputError: something given is wrong, or the network does not fit the system.
+        Standstill: buffers are too small for the network to go on.
     """
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MOST_IMAGES:
         raise InputError(f"a batch of {shown(batch)} images cannot be estimated", key="batch",
@@ -91,7 +92,8 @@ def _result(dataflow: Dataflow, system: System, outline: Outline, batch: int) ->
         resources=resources,
         layers=layers,
         timeline=Timeline(
-            (tuple(layer.first_start_ps for layer in layers),), (tuple(layer.last_output_ps for layer in outline.layers),)
+            (tuple(layer.first_start_ps for layer in outline.layers),),
+            (tuple(layer.last_output_ps for layer in outline.layers),),
         ),
         tiles=outline.tile_map(system, batch, times.run_ps),
         placement=outline.placement,
@@ -141,8 +143,9 @@ def _resources(outline: Outline, times: Times, batch: int) -> tuple[Resource, ..
 
 def _programming(outline: Outline, system: System) -> Programming:
     array, cells = system.chip.tile.ima.crossbar, sum(layer.cells_used for layer in outline.layers)
-    time_ns, energy_uj = write_time_ns(outline.most_rows, array), write_energy_pj(cells, array) / 1e6
-    return Programming(outline.crossbars_used, outline.rows_used, cells, time_ns, energy_uj)
+    energy_pj = sum(write_energy_pj(layer.cells_used, array) for layer in outline.layers)
+    time_ns = write_time_ns(outline.most_rows, array)
+    return Programming(outline.crossbars_used, outline.rows_used, cells, time_ns, energy_pj / 1e6)
 
 
 def _source(dataflow: Dataflow, system: System, outline: Outline, batch: int) -> Source:

@@ -104,6 +104,11 @@ def find_outline(dataflow: Dataflow, system: System) -> Outline:
     return found
 
 
+def forget() -> None:
+    """Forget all outlines, as a measurement of time wants it."""
+    _known.clear()
+
+
 def timing_key(system: System) -> str:
     """Everything of a system that decides who does what, and when: all but prices, and what only values depend on."""
     data = system.model_dump(mode="json")
@@ -245,7 +250,8 @@ def _time_parts(layer: PlannedLayer, times: LayerTimes, run_ps: int) -> dict[str
 
 def _of_batch(layer: LayerResult, batch: int, shift_ps: int) -> LayerResult:
     """A layer over several images, the last of them ``shift_ps`` behind the first."""
-    parts = {part: time * batch if part in ("compute", "bus", "edram") else time for part, time in layer.time_ps.items()}
+    working = ("compute", "bus", "edram")
+    parts = {part: time * batch if part in working else time for part, time in layer.time_ps.items()}
     added = sum(parts.values()) - sum(layer.time_ps.values())
     parts["input"] += layer.replicas * shift_ps - added
     return replace(layer, last_output_ps=layer.last_output_ps + shift_ps, time_ps=parts)

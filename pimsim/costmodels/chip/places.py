@@ -1,4 +1,4 @@
-"""Places in eDRAM for the inputs of every replica: the demand of :mod:`pimsim.mapping.buffers`, whole layers at once."""
+"""Places in eDRAM for the inputs of every replica: :mod:`pimsim.mapping.buffers` for whole layers at once."""
 
 from __future__ import annotations
 

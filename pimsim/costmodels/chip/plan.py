@@ -21,7 +21,7 @@ from pimsim.mapping.placement import STRATEGIES
 from pimsim.mapping.placement.layout import start_of
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
 from pimsim.mapping.tiling import Tiling, tile_matrix
-from pimsim.mapping.windows import Needs, deal_windows, find_needs
+from pimsim.mapping.windows import deal_windows, find_needs
 from pimsim.network.fabric import HOST
 from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow, Node

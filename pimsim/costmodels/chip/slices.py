@@ -41,9 +41,9 @@ def cut_slices(node: Node, tiling: Tiling, ima_lo: np.ndarray, ima_hi: np.ndarra
 def cuts_of(slices: list[Slice], node: Node) -> Cuts:
     """Slices that have been cut, as arrays."""
     rows = [(part.crossbars, part.inputs_read, part.outputs_sent, part.results) for part in slices]
-    columns = np.array(rows, np.int64).reshape(-1, 4).T
+    crossbars, read, sent, results = np.array(rows, np.int64).reshape(-1, 4).T
     channels = np.array([edge_channels(node, part) for part in slices], np.int64).reshape(len(slices), len(node.edges))
-    return Cuts(*columns, channels)
+    return Cuts(crossbars, read, sent, results, channels)
 
 
 def _cut_each(node: Node, tiling: Tiling, lo: np.ndarray, hi: np.ndarray) -> Cuts:
@@ -55,7 +55,8 @@ def _cut_each(node: Node, tiling: Tiling, lo: np.ndarray, hi: np.ndarray) -> Cut
 def _in_columns(node: Node, tiling: Tiling) -> bool:
     """Whether the crossbars are those of one matrix, column of weights after column, fed by one edge."""
     matrix = node.matrix
-    return matrix is not None and matrix.groups == 1 and len(node.edges) == 1 and bool(np.all(np.diff(tiling.out_lo)>=0))
+    one = matrix is not None and matrix.groups == 1 and len(node.edges) == 1
+    return one and bool(np.all(np.diff(tiling.out_lo) >= 0))
 
 
 def _cut_columns(node: Node, tiling: Tiling, lo: np.ndarray, hi: np.ndarray) -> Cuts:

@@ -16,11 +16,8 @@ from pimsim.costmodels.chip.gathering import Gathered, Paces, gather
 from pimsim.costmodels.chip.layer import PlannedLayer
 from pimsim.costmodels.chip.plan import Plan
 from pimsim.costmodels.chip.windows import follow, leaving, waiting_positions
-from pimsim.mapping.program import UNITS
-from pimsim.network.fabric import HOST
 from pimsim.mapping.timing import Standstill
 from pimsim.units import ns_to_ps
-
 
 PASSES = 2  #: of one image, before the one that counts
 
@@ -40,7 +37,6 @@ class Schedule:
     """The first image, and when the results of those behind it are written."""
 
     layers: tuple[LayerTimes, ...]
-    delivery_ps: dict[tuple[int, int], np.ndarray]  #: (node, edge) -> (V,) longest way of a position to a replica
     run_ps: int  #: until everything has ended
     image_done_ps: tuple[int, ...]  #: last result of each image written
 
@@ -51,10 +47,8 @@ def schedule(plan: Plan, images: int = 2) -> Schedule:
 
 
 class _Scheduler:
-    """Durations first; then passes over all windows, between which waits for digital units are found.
-
-    A pass knows how long outputs waited for the units in the pass before; passes end when that hardly moves the last
-    result any more.
+    """Durations first; then passes over all windows.  A pass knows how long outputs waited for digital units in the
+    pass before; after two or three, that hardly moves the last result any more.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -74,11 +68,12 @@ class _Scheduler:
         net = gather(self.plan, self.paces, self.turn, self.ways, self.durations)
         latency = np.concatenate([np.repeat(paces.latency_ps, layer.windows_of_replica)
                                   for paces, layer in zip(self.paces, self.layers, strict=True)])  # fmt: skip
-        after, done = latency[None, :], 0
-        for number in range(PASSES + 1):
-            last = number == PASSES
-            start, sent = self._pass(net, np.tile(after, (images if last else 1, 1)))
+        after = latency[None, :]
+        for _ in range(PASSES):
+            start, _ = self._pass(net, after)
             after = self._leaving(net, start) - start
+        after = np.tile(after, (images, 1))
+        start, sent = self._pass(net, after)
         results = np.max([self._written(i, sent[:, net.positions_of(i)]) for i, layer in enumerate(self.layers)
                           if layer.node.is_output and layer.node.kind != "input"], axis=0).tolist()  # fmt: skip
         times = tuple(
@@ -87,7 +82,7 @@ class _Scheduler:
             for own in [net.windows_of(i)]
         )
         end = max(results[0], *(time.last_sent_ps for time in times))
-        return Schedule(times, self.delivery, end, tuple(results))
+        return Schedule(times, end, tuple(results))
 
     def _pass(self, net: Gathered, after: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(images, windows) starts and (images, positions) when outputs leave."""

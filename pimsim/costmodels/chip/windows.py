@@ -32,8 +32,8 @@ class Replicas(NamedTuple):
 class Buffers(NamedTuple):
     """One entry for each replica and input; (B,) int64."""
 
-    need: np.ndarray  #: its need list is positions[need:need + count]
-    count: np.ndarray
+    need: np.ndarray  #: its need list is positions[need:need + length]
+    length: np.ndarray
     ready: np.ndarray  #: entry of its replica's first window in the tables ready and done
     capacity: np.ndarray
     message: np.ndarray  #: entry of its way from row 0 of the producer's tiles in the table message_ps
@@ -56,9 +56,9 @@ class Tables(NamedTuple):
 def waiting_positions(buffers, positions, images, found):  # type: ignore[no-untyped-def]
     """Count in ``found`` (images, positions) the buffers in which a position waits for the place of another one."""
     for b in range(buffers.need.size):
-        count = buffers.count[b]
+        length = buffers.length[b]
         for image in range(images):
-            for rank in range(max(0, buffers.capacity[b] - image * count), count):
+            for rank in range(max(0, buffers.capacity[b] - image * length), length):
                 found[image, positions[buffers.need[b] + rank]] += 1
 
 
@@ -82,7 +82,7 @@ def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):
         slot, write: of the schedule; latency of an eDRAM write, in whole slots.
     """
     window_first, buffer_first, turn, read, slot_of = replicas
-    need, count, first_ready, capacity, message, columns, hold = buffers
+    need, length, first_ready, capacity, message, columns, hold = buffers
     positions, ready, done, message_ps, row, output_of = tables
     images, n_positions = sent.shape
     n = turn.size
@@ -106,8 +106,8 @@ def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):
                 time = earliest[v]
                 known = True
                 for b in range(buffer_first[v], buffer_first[v + 1]):
-                    end = image * count[b] + ready[first_ready[b] + in_replica]
-                    base = need[b] - image * count[b]
+                    end = image * length[b] + ready[first_ready[b] + in_replica]
+                    base = need[b] - image * length[b]
                     while arrived[b] < end:
                         p = positions[base + arrived[b]]
                         if sent[image, p] < 0:
@@ -126,16 +126,16 @@ def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):
                 if output >= 0:
                     sent[image, output] = time + after[image, k]
                 for b in range(buffer_first[v], buffer_first[v + 1]):
-                    end = image * count[b] + done[first_ready[b] + in_replica]
+                    end = image * length[b] + done[first_ready[b] + in_replica]
                     rank = freed[b] + capacity[b]
-                    later = rank // count[b] if end > freed[b] else images
-                    rank -= later * count[b]
-                    for _ in range(min(end - freed[b], (images - later) * count[b] - rank)):
+                    later = rank // length[b] if end > freed[b] else images
+                    rank -= later * length[b]
+                    for _ in range(min(end - freed[b], (images - later) * length[b] - rank)):
                         p = positions[need[b] + rank]
                         place[later, p] = max(place[later, p], time + read[v])
                         pending[later, p] -= 1
                         rank += 1
-                        if rank == count[b]:
+                        if rank == length[b]:
                             rank = 0
                             later += 1
                     freed[b] = end

@@ -1,20 +1,21 @@
-"""What the page says of results beside baselines and of systems of several sizes."""
+"""What the page says of results beside baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pimsim.baselines import accelerators, presets
+from pimsim.baselines import presets
 from pimsim.errors import InputError
 from pimsim.report.page import html
 from pimsim.report.page.drawing import Drawing
-from pimsim.report.page.versus import RATIOS, Missing, Pair, geometric_mean, means, peak_of
+from pimsim.report.page.versus import RATIOS, Missing, Pair, means, peak_of
 from pimsim.results.notebook import with_unit
 from pimsim.results.record import Result
 
 BOUND = (
-    "A roofline is what no kernel on the GPU exceeds: a real one is slower and takes more energy, so that ratios to it "
-    "are on the cautious side. Only 'measured' has happened. One FLOP is half a multiply-accumulate."
+    "A roofline's time is one that no kernel on the GPU undercuts (at its launch overhead, which an application may "
+    "hide in part); its energy takes the board's limit of power while kernels run, which may be more than they draw. "
+    "Only 'measured' has happened. Means are over the results that are known. One FLOP is half a multiply-accumulate."
 )
 EQUAL = (
     "Equal area: throughput over the area of the chips in use, against throughput over the GPU's die (without memory "
@@ -168,59 +169,6 @@ def _roofline_message(named: Mapping[str, Result], pairs: Sequence[Pair]) -> str
     gpu = max((pair for pair in pairs if pair.result == best.result), key=lambda pair: pair.baseline_rate_per_s)
     return (f"{words}, {rate / peak:.1%} of the chips' peak; at most at "
             f"{with_unit(gpu.flops * gpu.baseline_rate_per_s, 'FLOP/s', 3)} on {gpu.baseline}")  # fmt: skip
-
-
-def densities(named: Mapping[str, Result]) -> Drawing | None:
-    """Peak densities of the systems beside published ones; None where ours are not known."""
-    from pimsim.report.plots import densities as drawing
-
-    ours: dict[str, list[float | None]] = {}
-    for result in named.values():
-        try:
-            peak = peak_of(result)
-        except InputError:
-            continue
-        ours[result.source.system] = [peak.ce_gops_per_mm2, peak.pe_gops_per_w]
-    theirs = {}
-    for each in accelerators().values():
-        figures = {figure.quantity: figure.value for figure in each.figures}
-        if "CE" in figures or "PE" in figures:
-            theirs[each.title.partition(",")[0]] = [figures.get("CE"), figures.get("PE")]
-    if not ours:
-        return None
-    best = max(ours, key=lambda name: ours[name][1] or 0.0)
-    top = max(theirs, key=lambda name: theirs[name][1] or 0.0)
-    message = (f"At its peak {best} does {ours[best][1] or 0.0:,.4g} GOPS/(s W); the most that is published here is "
-               f"{theirs[top][1]:,.4g}, by {top}")  # fmt: skip
-    rows = [[name, "computed by pimsim", *values] for name, values in ours.items()]
-    rows += [[name, "published, not simulated", *values] for name, values in theirs.items()]
-    return Drawing("densities", message, lambda: drawing.draw(ours, theirs),
-                   ["name", "kind", "CE_GOPS_per_s_mm2", "PE_GOPS_per_s_W"], rows,
-                   "Peaks, not networks. Hatched bars are what papers say of themselves, at their own technology and "
-                   "precision: `pimsim baseline show NAME` names every source and how far it can be trusted.")  # fmt: skip
-
-
-def scaling(named: Mapping[str, Result]) -> Drawing | None:
-    """Throughput against chips where the same network was run on several sizes of one system; else None."""
-    from pimsim.report.plots import scaling as drawing
-
-    series: dict[str, dict[int, tuple[int, float, float]]] = {}
-    for each in named.values():
-        rate = each.times.throughput_per_s
-        if rate:
-            label = f"{each.source.workload} on {each.source.system}"
-            row = (each.usage.chips, rate, each.costs.energy_pj / 1e6)
-            series.setdefault(label, {})[each.usage.chips] = row
-    lines = {label: [rows[chips] for chips in sorted(rows)] for label, rows in series.items() if len(rows) > 1}
-    if not lines:
-        return None
-    gains = [rows[-1][1] / rows[0][1] for rows in lines.values()]
-    label, rows = next(iter(lines.items()))
-    message = (f"{rows[-1][0]} chips instead of {rows[0][0]} give {geometric_mean(gains):.3g} times the throughput"
-               f" ({label if len(lines) == 1 else 'geometric mean over networks'})")  # fmt: skip
-    return Drawing("scaling", message, lambda: drawing.draw(lines), ["network", "chips", "throughput_per_s",
-                   "energy_uJ"], [[name, *row] for name, each in lines.items() for row in each],
-                   "Each point is a run given to this report; dotted: in proportion to the chips.")  # fmt: skip
 
 
 def _or(value: float | None, unit: str, otherwise: str) -> str:

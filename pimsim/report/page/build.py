@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pimsim.errors import InputError
 from pimsim.report.loading import Saved
-from pimsim.report.page import against, executions, html, runs, studies
+from pimsim.report.page import against, executions, html, runs, studies, study_versus, systems
 from pimsim.report.page.drawing import Drawing, drawn, file_name, write_csv
 from pimsim.report.page.html import Section
 from pimsim.report.page.points import Points
@@ -73,7 +73,7 @@ def report_page(subjects: Subjects, stage: Path, beside: str) -> str:
     if subjects.runs:
         sections += _run_sections(subjects, build)
     for points in subjects.studies:
-        sections.append(_study_section(points, build))
+        sections.append(_study_section(points, subjects, build))
     executed = {name: each for name, each in subjects.saved.items() if isinstance(each, InferenceResult)}
     sweeps = {name: each for name, each in subjects.saved.items() if isinstance(each, InferenceSweep)}
     if executed or sweeps:
@@ -107,8 +107,6 @@ class _Build:
 
     def _own(self, drawing: Drawing) -> Drawing:
         """Two results may have one name but for signs that files do not bear."""
-        from dataclasses import replace
-
         name, n = drawing.name, 1
         while name in self.names:
             n += 1
@@ -127,9 +125,9 @@ def _run_sections(subjects: Subjects, build: _Build) -> list[Section]:
     if pairs or missing:
         pictures = build.figures(against.drawings(named, pairs)) if pairs else ""
         sections.append(Section("baselines", "Beside the baselines", pictures + against.table(pairs, missing)))
-    systems = build.figures([against.scaling(named), against.densities(named)])
-    if systems:
-        sections.append(Section("systems", "Systems", systems))
+    pictures = build.figures(systems.drawings(named))
+    if pictures:
+        sections.append(Section("systems", "Systems", pictures))
     for n, (name, result) in enumerate(list(named.items())[:MOST_DETAILED]):
         body = runs.facts(result) + build.figures(runs.drawings(name, result))
         sections.append(Section(f"run-{n}", name, body))
@@ -140,10 +138,12 @@ def _run_sections(subjects: Subjects, build: _Build) -> list[Section]:
     return sections
 
 
-def _study_section(points: Points, build: _Build) -> Section:
+def _study_section(points: Points, subjects: Subjects, build: _Build) -> Section:
     csv_name = build.table(file_name(points.name, "points"), list(points.columns),
                            list(zip(*points.columns.values(), strict=True)))  # fmt: skip
-    body = (studies.summary(points) + build.figures(studies.drawings(points))
+    best, missing = study_versus.best_beside(points, subjects.baselines, subjects.networks)
+    pictures = build.figures([*studies.drawings(points), study_versus.drawing(points, best)])
+    body = (studies.summary(points) + pictures + study_versus.notes(best, missing)
             + studies.table_of_points(points, csv_name))  # fmt: skip
     return Section(file_name("study", points.name), f"Study: {points.title}", body)
 

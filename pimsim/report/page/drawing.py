@@ -36,6 +36,7 @@ class Drawn:
     drawing: Drawing
     picture: str  #: data URI
     files: tuple[str, ...]  #: names of the files in the folder beside the page
+    width: int  #: in the page [CSS pixels], the same for both formats
 
 
 def drawn(drawing: Drawing, folder: Path) -> Drawn:
@@ -47,7 +48,14 @@ def drawn(drawing: Drawing, folder: Path) -> Drawn:
     table = folder / f"{drawing.name}.csv"
     write_csv(table, drawing.head, drawing.rows)
     best = svg if svg.stat().st_size <= max(LARGEST_SVG, png.stat().st_size) else png
-    return Drawn(drawing, data_uri(best), (png.name, svg.name, table.name))
+    return Drawn(drawing, data_uri(best), (png.name, svg.name, table.name), _width(svg))
+
+
+def _width(svg: Path) -> int:
+    """Of a drawing whose width is given in points."""
+    with open(svg, encoding="utf-8") as text:
+        found = re.search(r'<svg[^>]* width="([0-9.]+)pt"', text.read(2000))
+    return round(float(found.group(1)) * 96 / 72) if found else 800
 
 
 def data_uri(file: Path) -> str:

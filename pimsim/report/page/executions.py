@@ -91,6 +91,6 @@ def _sweep(name: str, found: InferenceSweep) -> Drawing:
     what = "accuracy" if found.results[0].accuracy else "agreement with exact integers"
     message = (f"{name}: {what} is {main[worst].share:.1%} at {found.key} {found.values[worst]}, "
                f"{main[best].share:.1%} at {found.values[best]}")  # fmt: skip
+    rows = [[value, share.share, *share.interval] for value, share in zip(found.values, main, strict=True)]
     return Drawing(file_name(name, "sweep"), message, lambda: sweep.draw(found),
-                   [found.key, "share", "low_95", "high_95"],
-                   [[value, share.share, *share.interval] for value, share in zip(found.values, main, strict=True)])  # fmt: skip
+                   [found.key, "share", "low_95", "high_95"], rows)  # fmt: skip

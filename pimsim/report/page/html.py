@@ -26,7 +26,8 @@ nav { font-size: 0.9rem; } nav a { margin-right: 1.1rem; white-space: nowrap; }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
 th, td { padding: 0.28rem 0.9rem 0.28rem 0.3rem; text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
-td { border-bottom: 1px solid var(--line); }
+td { border-bottom: 1px solid var(--line); white-space: nowrap; }
+td.long { text-align: left; white-space: normal; min-width: 12rem; max-width: 44rem; }
 .left { text-align: left; } tr.strong td { font-weight: 600; background: var(--band); }
 figure { margin: 0.5rem 0 0; }
 figure img { display: block; max-width: 100%; height: auto; background: var(--card); border-radius: 6px; }
@@ -40,6 +41,7 @@ pre { font-size: 0.8rem; line-height: 1.4; background: var(--band); padding: 0.7
   .wide { overflow: visible; } table { font-size: 8pt; } }
 """
 
+LONG = 34  #: characters from which on a cell may take several lines
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  #: a browser asks nobody for anything
 
 
@@ -59,7 +61,7 @@ def page(title: str, lead: str, sections: Sequence[Section]) -> str:
         title: of the page, plain text.
         lead: HTML below it.
     """
-    links = "".join(f'<a href="#{escape(each.anchor)}">{escape(each.title)}</a>' for each in sections)
+    links = "\n".join(f'<a href="#{escape(each.anchor)}">{escape(each.title)}</a>' for each in sections)
     parts = "".join(
         f'<section id="{escape(each.anchor)}"><h2>{escape(each.title)}</h2>{each.body}</section>\n'
         for each in sections
@@ -86,7 +88,7 @@ def table(
     heads = "".join(f"<th{_class('left' if n < left else '')}>{escape(cell)}</th>" for n, cell in enumerate(head))
     lines = []
     for at, row in enumerate(rows):
-        cells = "".join(f"<td{_class('left' if n < left else '')}>{escape(cell)}</td>" for n, cell in enumerate(row))
+        cells = "".join(f"<td{_class(_kind(cell, n < left))}>{escape(cell)}</td>" for n, cell in enumerate(row))
         lines.append(f"<tr{_class('strong' if at in strong else '')}>{cells}</tr>")
     top = f"<thead><tr>{heads}</tr></thead>" if any(head) else ""
     return f'<div class="wide"><table>{top}<tbody>{"".join(lines)}</tbody></table></div>\n'
@@ -108,9 +110,15 @@ def figure(each: Drawn, folder: str) -> str:
     links = ", ".join(f'<a href="{escape(folder)}/{escape(file)}">{escape(file)}</a>' for file in each.files)
     note = f"{escape(drawing.note)} " if drawing.note else ""
     return (
-        f'<h3>{escape(drawing.message)}</h3>\n<figure><img alt="{escape(drawing.message)}" src="{each.picture}">'
+        f"<h3>{escape(drawing.message)}</h3>\n"
+        f'<figure><img alt="{escape(drawing.message)}" width="{each.width}" src="{each.picture}">'
         f'<figcaption class="soft">{note}{links}</figcaption></figure>\n'
     )
+
+
+def _kind(cell: str, is_left: bool) -> str:
+    """Long words may take several lines."""
+    return "long" if len(cell) > LONG else "left" if is_left else ""
 
 
 def _class(kind: str) -> str:

@@ -28,16 +28,18 @@ def summary(named: Mapping[str, Result]) -> str:
             with_unit(costs.energy_pj / 1e12, "J"), with_unit(costs.average_power_w, "W"), f"{costs.area_mm2:,.1f}",
             f"{usage.chips_used:,}", f"{usage.cells_used_share:.1%}", f"{usage.crossbar_busy_share:.1%}",
         ])  # fmt: skip
-    note = ("Energy and latency are of one inference; throughput is that of the steady state. Cells used: those with "
-            "weights, of the crossbars in use. Crossbars busy: share of the run in which those in use read.")  # fmt: skip
+    note = (
+        "Energy and latency are of one inference; throughput is that of the steady state. Cells used: those with "
+        "weights, of the crossbars in use. Crossbars busy: share of the run in which those in use read."
+    )
     warned = [f"{name}: {words}" for name, each in named.items() for words in (*warnings(each), *remarks(each))]
     return html.table(head, rows, left=3) + html.text(note, "soft") + "".join(html.text(w, "warn") for w in warned)
 
 
 def what_was_run(named: Mapping[str, Result]) -> str:
     """Networks, systems, hashes and versions; every key of each configuration on demand."""
-    head = ["result", "network", "parameters", "MACs", "system", "network model", "engine", "pimsim", "configuration",
-            "network hash"]  # fmt: skip
+    head = ["result", "network", "parameters", "MACs", "system", "network model", "engine", "pimsim",
+            "configuration", "network hash"]  # fmt: skip
     rows = [
         [name, each.source.workload, f"{each.source.parameters:,}", f"{each.source.macs:,}", each.source.system,
          each.source.network, each.source.engine, each.pimsim_version, each.source.config_hash[:12],
@@ -118,8 +120,9 @@ def _energy_message(result: Result) -> str:
     if not costs.energy_pj:
         return "Nothing that was done has a price"
     largest = max(parts, key=lambda name: parts[name])
-    return (f"{component_label(largest)} take {parts[largest] / costs.energy_pj:.0%} of the "
-            f"{with_unit(costs.energy_pj / 1e12, 'J')} of an inference; the area is {costs.area_mm2:,.1f} mm2")  # fmt: skip
+    words = component_label(largest)
+    return (f"{words[0].upper()}{words[1:]} take {parts[largest] / costs.energy_pj:.0%} of the "
+            f"{with_unit(costs.energy_pj / 1e12, 'J')} of an inference")  # fmt: skip
 
 
 def _energy_rows(result: Result) -> tuple[list[str], list[list[Any]]]:

@@ -121,10 +121,10 @@ def _pair(name: str, result: Result, workload: Workload, baseline: str, batch: i
     return Pair(
         result=name, workload=workload.name, baseline=baseline, title=many.title, mark=many.mark,
         precision=many.precision, batch=many.batch, rate_per_s=rate, is_steady=steady is not None,
-        baseline_rate_per_s=many.inferences_per_s, baseline_latency_s=alone and alone.batch_s,
+        baseline_rate_per_s=many.inferences_per_s, baseline_latency_s=alone.batch_s if alone else None,
         baseline_energy_j=energy_j, flops=sum(each.flops for each in kernels) / many.batch,
         flops_per_byte=sum(each.flops for each in kernels) / sum(each.bytes for each in kernels),
-        latency=alone and alone.batch_s / latency_s,
+        latency=alone.batch_s / latency_s if alone else None,
         throughput=rate / many.inferences_per_s if steady else None,
         energy=energy_j / (result.costs.energy_pj / 1e12) if energy_j and result.costs.energy_pj else None,
         per_area=_normalised(rate, result.costs.area_mm2, many, many.die_mm2),

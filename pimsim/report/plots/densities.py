@@ -12,11 +12,15 @@ from pimsim.report.plots.style import DARK, LIGHT, PALETTE
 PANELS = ("CE [GOPS/(s mm2)]", "PE [GOPS/(s W)]")
 
 
-def draw(ours: Mapping[str, Sequence[float | None]], theirs: Mapping[str, Sequence[float | None]]) -> Figure:
+def draw(
+    ours: Mapping[str, Sequence[float | None]], theirs: Mapping[str, Sequence[float | None]],
+    trust: Mapping[str, Sequence[str]],
+) -> Figure:  # fmt: skip
     """Two panels; solid bars are computed by pimsim, hollow hatched ones are published.
 
     Args:
         ours, theirs: name -> value for each of PANELS; None: not known.
+        trust: name -> how far each of ``theirs`` is to be trusted.
     """
     names = [*ours, *theirs]
     figure = Figure(figsize=(10, 1.5 + 0.32 * len(names)), layout="constrained")
@@ -28,11 +32,13 @@ def draw(ours: Mapping[str, Sequence[float | None]], theirs: Mapping[str, Sequen
                 continue
             look = {"color": PALETTE[0]} if is_ours else {"facecolor": "white", "edgecolor": DARK, "hatch": "////"}
             axes.barh(row, value, 0.7, linewidth=0.8, **look)  # type: ignore[arg-type]
-            axes.annotate(f"{value:,.4g}", (value, row), (3, 0), textcoords="offset points", va="center", fontsize=8)
+            recalled = not is_ours and trust[name][n] == "recalled"
+            words = f"{value:,.4g}{' (recalled)' if recalled else ''}"
+            axes.annotate(words, (value, row), (3, 0), textcoords="offset points", va="center", fontsize=8)
         axes.set_yticks(range(len(names)), names if n == 0 else [""] * len(names))
         axes.set_ylim(len(names) - 0.5, -0.5)
-        axes.set_xscale("log")
-        axes.margins(x=0.25)
+        axes.margins(x=0.28)
+        axes.set_xlim(left=0)
         axes.set_xlabel(PANELS[n])
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=LIGHT, linewidth=0.7)

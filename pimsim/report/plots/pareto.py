@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from pimsim.report.plots.style import DARK, LIGHT, PALETTE, energy_unit, time_unit
 
@@ -60,10 +61,13 @@ def _panel(
         if joined:
             own = own[np.argsort(x[own], kind="stable")]
             axes.plot(x[own], y[own], color=colour, linewidth=1, zorder=3)
-    for scale, data in ((axes.set_xscale, x), (axes.set_yscale, y)):
+    for scale, axis, data in ((axes.set_xscale, axes.xaxis, x), (axes.set_yscale, axes.yaxis, y)):
         finite = data[np.isfinite(data)]
         if finite.size and finite.min() > 0 and finite.max() >= LOG_FROM * finite.min():
             scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if finite.max() < 500 * finite.min() else (1,)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_formatter(NullFormatter())
     axes.grid(color=LIGHT, linewidth=0.7)
     axes.tick_params(colors=DARK)
 
@@ -109,10 +113,10 @@ def _message(
     of = f"of {names[0]}" if len(names) == 1 else f"of {len(names)} networks, each network by itself,"
     spans = [_span(values[name][front], label) for name, label in labels.items()]
     return f"Of {measured:,} points {of} only {np.count_nonzero(front):,} are beaten by no other one\n" \
-           + "on the fronts: " + "; ".join(spans)  # fmt: skip
+           + "On the fronts: " + "; ".join(spans)  # fmt: skip
 
 
 def _span(column: np.ndarray, label: str) -> str:
     words, _, unit = label.partition(" [")
-    low, high = (f"{end:.3g}" for end in (column.min(), column.max()))
+    low, high = (f"{end:,.0f}" if abs(end) >= 1000 else f"{end:.3g}" for end in (column.min(), column.max()))
     return f"{words} {low if low == high else f'{low} to {high}'} {unit.rstrip(']')}".rstrip()

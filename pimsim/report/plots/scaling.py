@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from pimsim.report.plots.style import GREY, LIGHT, PALETTE
 
 MARKERS = "osD^vP*X"
+LOG_FROM = 4.0  #: largest value over smallest from which on a scale is logarithmic
 PANELS = (("rate", "throughput [inferences/s]"), ("energy", "energy of an inference [uJ]"))
 
 
@@ -29,7 +30,11 @@ def draw(series: Mapping[str, Sequence[tuple[int, float, float]]]) -> Figure:
                 axes.plot(chips, [values[0] * each / chips[0] for each in chips], color=GREY, linestyle=":",
                           linewidth=1, label="in proportion" if at == 0 else None)  # fmt: skip
         axes.set_xscale("log", base=2)
-        axes.set_yscale("log")
+        values = [row[1 + n] for rows in series.values() for row in rows]
+        if max(values) >= LOG_FROM * min(values):
+            axes.set_yscale("log")
+        else:
+            axes.set_ylim(bottom=0)
         ticks = sorted({row[0] for rows in series.values() for row in rows})
         axes.set_xticks(ticks, list(map(str, ticks)))
         axes.minorticks_off()

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from pimsim.report.plots.style import DARK, LIGHT, PALETTE
+from pimsim.report.plots.ratios import ratio_axis
+from pimsim.report.plots.style import DARK, PALETTE
 
 MEAN = "geometric mean"
 MOST_BARS = 6  #: results with a bar of their own; of more, the mean alone, with a dot for each
@@ -75,10 +76,7 @@ def _panel(
 def _scale(axes: Axes, known: Sequence[float]) -> None:
     low, high = min([1.0, *known]), max([1.0, *known])
     room = max(np.log10(high / low), 0.3)
-    axes.set_xscale("log")
-    axes.set_xlim(low / 10 ** (0.22 * room if low < 1 else 0.05 * room), high * 10 ** (0.28 * room))
-    axes.axvline(1, color=DARK, linewidth=1)
-    axes.grid(axis="x", color=LIGHT, linewidth=0.7)
+    ratio_axis(axes, low / 10 ** (0.22 * room if low < 1 else 0.05 * room), high * 10 ** (0.28 * room))
 
 
 def _colour(bar: str, own: Sequence[str]) -> str:
