@@ -106,11 +106,13 @@ def _words(text: str | None, key: str) -> list[str]:
 
 def _check_baselines(names: list[str]) -> None:
     """Before anything is read or drawn."""
-    from pimsim.baselines import measured_files, presets
+    from pimsim.baselines import load_measured, measured_files, presets
 
     known = [*presets(), *measured_files()]
     for name in names:
-        if name not in known and not name.lower().endswith(".json"):
+        if name.lower().endswith(".json"):
+            load_measured(name)
+        elif name not in known:
             raise InputError(f"no baseline is called {shown(name)}{did_you_mean(name, known)}", key="--baseline",
                              allowed=[*known, "a .json file"])  # fmt: skip
 

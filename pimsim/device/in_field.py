@@ -7,7 +7,6 @@ and compared with probabilities that grow with n: what has happened after n read
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -81,48 +80,10 @@ def flip_moments(
 
     Returns:
         mean and variance, in the units of ``level``.  These are the first two moments of an error that is rare and
-        large: a sum of many is normal, a single one is not, see :func:`transient_flips`.
+        large: a sum of many is normal, a single one is not.
     """
     others = levels.size - 1
     own = levels[targets]
     mean = (levels.sum() - own) / others - level
     square = ((levels**2).sum() - own**2) / others - 2 * level * (levels.sum() - own) / others + level**2
     return probability * mean, probability * square - (probability * mean) ** 2
-
-
-@dataclass(frozen=True)
-class Flips:
-    """Wrong readings of cells; E of them."""
-
-    read: np.ndarray  #: (E,) int64, the read (row of the driven wordlines) that goes wrong
-    column: np.ndarray  #: (E,) int64, the bitline on which
-    error: np.ndarray  #: (E,) float64 levels, to be added to what this conversion sees
-
-
-def transient_flips(
-    driven: np.ndarray, targets: np.ndarray, probability: float, cell_bits: int, generator: np.random.Generator
-) -> Flips:
-    """Draw which cells are read wrongly in which reads: each driven cell, in each read, with the same probability.
-
-    Where ADCs round, this is not the noise of :func:`flip_moments`: most conversions see nothing, a few see a level or
-    more.  The effort grows with the events, not with the reads, where events are rare.
-
-    Args:
-        driven: (reads, rows) 0 or 1, wordlines of each read.
-        targets: (rows, columns) levels.
-        probability: of a wrong reading.
-        cell_bits: bits of a cell; the wrong level is one of the others, each equally likely.
-        generator: of these reads.
-    """
-    reads, rows = driven.shape
-    columns = targets.shape[1]
-    places = reads * rows * columns
-    events = generator.binomial(places, probability)
-    chosen = generator.choice(places, events, replace=False, shuffle=False) if events else np.zeros(0, dtype=np.int64)
-    read, rest = np.divmod(np.sort(chosen), rows * columns)
-    row, column = np.divmod(rest, columns)
-    hit = driven[read, row] != 0
-    read, row, column = read[hit], row[hit], column[hit]
-    meant = targets[row, column].astype(np.int64)
-    taken_for = (meant + generator.integers(1, 2**cell_bits, size=meant.size)) % 2**cell_bits
-    return Flips(read, column, (taken_for - meant).astype(np.float64))

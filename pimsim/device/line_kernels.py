@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+import pimsim.engine  # noqa: F401  (it says where compiled code is kept)
+
 TOLERANCE = 1e-10  #: of the square of the error of the iteration, part of the power
 ITERATIONS = 200  #: at most: then eliminating would have cost no more
 UNSEEN = 1e3  #: source resistance over that of a wordline's wire up to which the difference is exact enough

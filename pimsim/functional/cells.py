@@ -124,7 +124,7 @@ def program_cells(
         reads: that each cell has seen; since its last write, as far as read disturb is concerned.
         writes: that each cell has seen, one number or one for each; default: write_number + 1.
         with_wires: the effect of ``device.line_resistance`` on an array of crossbars.
-        flips_are_sampled: whether the caller draws transient flips by :func:`pimsim.device.in_field.transient_flips`;
+        flips_are_sampled: whether the caller draws transient flips, as :mod:`pimsim.functional.flips`;
             if not, their mean and variance are part of the cells'.
 
     Raises:

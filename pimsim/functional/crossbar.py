@@ -19,13 +19,15 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Lock
 
 import numpy as np
 
+from pimsim.config import load_device, load_system
 from pimsim.config.device import Device
 from pimsim.config.records import Ima, System
-from pimsim.errors import InputError
+from pimsim.errors import InputError, shown
 from pimsim.functional.cells import inert_everywhere
 from pimsim.functional.encoding import checked_integers
 from pimsim.functional.gaussian import Numbers
@@ -54,8 +56,8 @@ class Product:
 def crossbar_matmul(
     x: np.ndarray,
     weights: np.ndarray,
-    spec: System | Ima | Arithmetic,
-    device: Device | None = None,
+    spec: System | Ima | Arithmetic | str | Path,
+    device: Device | str | Path | None = None,
     seed: int = 0,
     *,
     layer: str = "matrix",
@@ -64,18 +66,17 @@ def crossbar_matmul(
     """``x @ weights`` as crossbars compute it.
 
     >>> import numpy as np
-    >>> from pimsim.config import load_system
     >>> x, w = np.array([[3, -1], [2, 5]]), np.array([[1, 2], [3, -4]])
-    >>> crossbar_matmul(x, w, load_system("isaac-ce")).values.tolist()
+    >>> crossbar_matmul(x, w, "isaac-ce").values.tolist()
     [[0, 10], [17, -16]]
 
     Args:
         x: (V, K) integers: within the two's complement range of the spec's input bits.
         weights: (K, N) integers: within that of its weight bits.
-        spec: a system, an IMA (16-bit inputs and weights), or an arithmetic.  A system's ``mapping.mitigation`` is
+        spec: a system (or its name or file), an IMA (16-bit inputs and weights), or an arithmetic.  A system's ``mapping.mitigation`` is
             applied too, weight clipping apart, which comes before weights are integers.
-        device: what the cells are like; None: ideal.
-        seed: of everything random; another ``layer`` is another matrix with draws of its own.
+        device: what the cells are like, a record, name or file; None: ideal.
+        seed: of everything random, from 0; another ``layer`` is another matrix with draws of its own.
         tier: forces a way of computing (see :mod:`pimsim.functional.crossbar`), for tests.
 
     Raises:
@@ -84,6 +85,10 @@ def crossbar_matmul(
     from pimsim.functional.mitigation import program_mitigated  # it programs matrices itself
 
     mitigation = None
+    if isinstance(spec, str | Path):
+        spec = load_system(spec)
+    if isinstance(device, str | Path):
+        device = load_device(device)
     if isinstance(spec, System):
         mitigation, spec = spec.mapping.mitigation.of_layer(layer), layer_arithmetic(spec)
     arithmetic = arithmetic_of(spec) if isinstance(spec, Ima) else spec
@@ -112,6 +117,8 @@ def program_matrix(
     """
     if tier is not None and tier not in TIERS:
         raise InputError(f"there is no tier {tier!r}", key="tier", allowed=TIERS)
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 1 << 63:
+        raise InputError(f"is {shown(seed)}", key="seed", allowed="a whole number from 0 to 2^63 - 1")
     weights = checked_integers(weights, arithmetic.weight_range, "weights")
     rows, outputs = weights.shape
     stream = stream_number(seed, layer)

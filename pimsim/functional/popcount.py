@@ -16,7 +16,8 @@ from pimsim.functional.gaussian import Numbers, column_hash, normal, ones, plane
 from pimsim.functional.planes import pack_words
 
 FLOAT, INT = np.float32, np.int32
-HALF, ZERO = FLOAT(0.5), FLOAT(0)
+HALF = FLOAT(0.5)
+FARTHEST = FLOAT(1 << 30)  #: codes beyond this are beyond every ADC's range, and would not fit an integer
 VECTORS = 256  #: vectors whose sums are held at a time: they stay in the first cache
 
 
@@ -139,7 +140,7 @@ def _disturb(c, hashes, of_plane, variance, per_level, sums):  # type: ignore[no
         level = FLOAT(sums[v])
         sigma = square_root(FLOAT(variance[v] + per_level * level))
         noisy = level + sigma * normal(hashes[v], of_plane)
-        sums[v] = INT(np.floor(noisy * c.steps_per_level + HALF))
+        sums[v] = INT(min(max(np.floor(noisy * c.steps_per_level + HALF), -FARTHEST), FARTHEST))
 
 
 @inlined

@@ -13,7 +13,7 @@ import numpy as np
 from pimsim.engine.compiling import compiled, inlined
 from pimsim.functional.gaussian import Numbers, column_hash, normal, plane_key, square_root
 from pimsim.functional.planes import pack_nibbles
-from pimsim.functional.popcount import Converter
+from pimsim.functional.popcount import FARTHEST, Converter
 
 FLOAT, INT = np.float32, np.int32
 HALF = FLOAT(0.5)
@@ -135,7 +135,7 @@ def _append(c, plane, sums, codes):  # type: ignore[no-untyped-def]
     full, clipped = INT(c.full_scale), INT(0)
     negative, top = c.negative_top and plane == c.planes - 1, plane == c.planes - 1
     for i in range(codes.size):
-        rounded = INT(np.floor(sums[i] * c.steps_per_level + HALF))
+        rounded = INT(min(max(np.floor(sums[i] * c.steps_per_level + HALF), -FARTHEST), FARTHEST))
         code = min(max(rounded, INT(0)), full)
         clipped += INT(code != rounded)
         code = -code if negative else code

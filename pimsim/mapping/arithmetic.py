@@ -19,14 +19,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from pimsim.config.records import Ima, System
-from pimsim.errors import InputError
+from pimsim.errors import InputError, shown
 
 WIDEST_CELL = 8  #: bits; levels are held in bytes
-EXACT_SUM = 24  #: bits of a column's sum [levels], which is held in float32
+EXACT_SUM = 23  #: bits of a column's sum [levels]; with the half that rounding adds it is exact in float32
 FINEST_STEP = 2**-6  #: of an ADC [levels]: codes stay within 30 bits
 WIDEST_WEIGHT = 52  #: bits; matrices are held in float64
 WIDEST_PRODUCT = 62  #: bits of a layer's results, which are 64-bit integers
+
+
+KEYS = {
+    "input_bits": "mapping.input_bits", "weight_bits": "mapping.weight_bits", "dac_bits": "chip.tile.ima.dac.bits",
+    "adc_bits": "chip.tile.ima.adc.bits", "cell_bits": "chip.tile.ima.crossbar.cell_bits",
+    "columns": "chip.tile.ima.crossbar.columns", "wordlines": "chip.tile.ima.crossbar.active_wordlines",
+}  # fmt: skip
+"""Where a system says it."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,10 @@ class Arithmetic:
             raise InputError(f"there is no encoding {self.encoding!r}", allowed="offset, flip, differential")
         if self.unit_column not in ("digital", "analog"):
             raise InputError(f"there is no unit column {self.unit_column!r}", allowed="digital, analog")
+        for name in ("input_bits", "weight_bits", "dac_bits", "cell_bits", "rows", "columns", "wordlines", "adc_bits",
+                     "register_shift"):  # fmt: skip
+            if not isinstance(getattr(self, name), int | np.integer):
+                raise InputError(f"is {shown(getattr(self, name))}", key=name, allowed="a whole number")
         for name in ("input_bits", "weight_bits", "dac_bits", "cell_bits", "rows", "columns", "wordlines"):
             if getattr(self, name) < 1:
                 raise InputError(f"is {getattr(self, name)}", key=name, allowed="a whole number from 1")
@@ -165,11 +179,14 @@ def arithmetic_of(ima: Ima, input_bits: int = 16, weight_bits: int = 16) -> Arit
     Where ``adc.range`` is ``calibrated``, the step is that of ``full`` until a calibration says better.
     """
     crossbar, adc = ima.crossbar, ima.adc
-    found = Arithmetic(
-        input_bits=input_bits, weight_bits=weight_bits, dac_bits=ima.dac.bits, cell_bits=crossbar.cell_bits,
-        rows=crossbar.rows, columns=crossbar.columns, wordlines=crossbar.wordlines, adc_bits=adc.bits,
-        encoding=crossbar.encoding, unit_column=crossbar.unit_column,
-    )  # fmt: skip
+    try:
+        found = Arithmetic(
+            input_bits=input_bits, weight_bits=weight_bits, dac_bits=ima.dac.bits, cell_bits=crossbar.cell_bits,
+            rows=crossbar.rows, columns=crossbar.columns, wordlines=crossbar.wordlines, adc_bits=adc.bits,
+            encoding=crossbar.encoding, unit_column=crossbar.unit_column,
+        )  # fmt: skip
+    except InputError as error:
+        raise InputError(error.what, key=KEYS.get(error.key or "", error.key), allowed=error.allowed) from None
     return found if adc.range == "levels" else replace(found, adc_step=step_for(found, found.largest_sum))
 
 

@@ -154,7 +154,7 @@ class _Product:
         self.conversions += sums.size
         if not self.a.adc_bits:
             return sums.astype(float).astype(object) if self.variance is not None else sums.astype(int).astype(object)
-        codes = np.floor(sums * FLOAT(1 / self.a.adc_step) + FLOAT(0.5)).astype(int)
+        codes = np.floor(sums * FLOAT(1 / self.a.adc_step) + FLOAT(0.5)).astype(float).astype(int)
         self.clipped += int(((codes < 0) | (codes > self.a.full_scale)).sum())
         codes = np.clip(codes, 0, self.a.full_scale)
         self.codes.append(codes)

@@ -73,7 +73,8 @@ def _compare_runs(names: Sequence[str], results: Sequence[Result]) -> dict[str, 
         "kind": "run",
         "results": [
             {"name": name, "workload": each.source.workload, "system": each.source.system, "batch": each.source.batch,
-             "network": each.source.network, "pimsim_version": each.pimsim_version, "bottleneck": each.bottleneck}
+             "noc": each.source.network, "engine": each.source.engine,
+             "pimsim_version": each.pimsim_version, "bottleneck": each.bottleneck}
             for name, each in zip(names, results, strict=True)
         ],
         "figures": figures,

@@ -43,8 +43,9 @@ def _errors(dataflow: Dataflow, system: System) -> str:
     pace = pimsim.simulate(dataflow, system, noc="ideal", batch=BATCH).times.output_interval_ps
     dynamic = sum(found.costs.dynamic_pj.values()) / sum(run.costs.dynamic_pj.values())
     interval = f"{found.times.output_interval_ps / pace - 1:10.2%}" if pace else f"{'':10}"
+    latency, energy = found.times.latency_ps / run.times.latency_ps, found.costs.energy_pj / run.costs.energy_pj
     return (
-        f"{found.times.latency_ps / run.times.latency_ps - 1:9.2%}{found.costs.energy_pj / run.costs.energy_pj - 1:9.2%}"
+        f"{latency - 1:9.2%}{energy - 1:9.2%}"
         f"{dynamic - 1:9.2%}{interval}{run.times.latency_ps / 1e6:12.1f}{run.costs.energy_pj / 1e6:12.1f}"
         f"{engine_s:8.2f}{model_s:11.3f}"
     )
@@ -75,10 +76,10 @@ def variants() -> None:
             refused += 1
         (fresh if number % 6 == 0 else shared).append(time.process_time() - begin)
     total = time.process_time() - before
-    print(f"{len(fresh) + len(shared):,} variants of VGG-16: {total:.1f} CPU s, {total / 2:.1f} s on each of two cores; "
-          f"{refused} do not fit")  # fmt: skip
-    print(f"a point with a mapping of its own {statistics.median(fresh) * 1e3:.0f} ms (longest {max(fresh) * 1e3:.0f}), "
-          f"one that differs in prices {statistics.median(shared) * 1e3:.1f} ms")  # fmt: skip
+    points, own = len(fresh) + len(shared), statistics.median(fresh) * 1e3
+    print(f"{points:,} variants of VGG-16: {total:.1f} CPU s, {total / 2:.1f} s on each of two cores")
+    print(f"{refused} of them do not fit; with a mapping of its own a point takes {own:.0f} ms (longest "
+          f"{max(fresh) * 1e3:.0f}), where prices alone differ {statistics.median(shared) * 1e3:.1f} ms")  # fmt: skip
 
 
 PARTS = {"errors": errors, "variants": variants}

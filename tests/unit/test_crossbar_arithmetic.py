@@ -97,7 +97,7 @@ def test_a_differential_chip_takes_twice_the_columns():
 @pytest.mark.parametrize(("change", "message"), [
     ({"encoding": "sideways"}, "no encoding 'sideways'"),
     ({"adc_bits": 31}, "allowed: 0 (ideal) to 30"),
-    ({"adc_step": 0.0}, "allowed: 0.015625 to 16777216 levels"),
+    ({"adc_step": 0.0}, "allowed: 0.015625 to 8388608 levels"),
     ({"adc_step": float("inf")}, "levels"),
     ({"adc_step": float("nan")}, "levels"),
     ({"weight_bits": 53, "input_bits": 2}, "allowed: 1 to 52"),
@@ -106,7 +106,8 @@ def test_a_differential_chip_takes_twice_the_columns():
     ({"register_shift": -1}, "register_shift"),
     ({"cell_bits": 9}, "cells of 9 bits cannot be simulated"),
     ({"weight_bits": 1, "encoding": "differential"}, "a sign and a bit"),
-    ({"wordlines": 2**23}, "more than 24 bits"),
+    ({"wordlines": 2**22}, "more than 23 bits"),
+    ({"input_bits": 2.5}, "allowed: a whole number"),
     ({"columns": 4}, "takes 8 cells"),
     ({"rows": 0}, "whole number from 1"),
 ])  # fmt: skip
@@ -147,3 +148,25 @@ def test_numbers_of_vectors_that_cannot_be():
     for first, stride in ((-1, 1), (2**63, 1), (0, 0)):
         with pytest.raises(InputError, match="vectors are numbered from"):
             matrix.multiply(np.ones((1, 3), dtype=int), first, stride)
+
+
+def test_names_and_files_do_and_seeds_are_whole_numbers():
+    assert crossbar_matmul([[3]], [[4]], "isaac-ce", "ideal").values.item() == 12
+    with pytest.raises(InputError, match="neither a shipped system"):
+        crossbar_matmul([[3]], [[4]], "isaac")
+    for seed in (-1, 1.5, "x", 2**63):
+        with pytest.raises(InputError, match="from 0 to 2"):
+            crossbar_matmul([[3]], [[4]], "isaac-ce", seed=seed)
+    with pytest.raises(InputError) as error:
+        crossbar_matmul([[3]], [[4]], load_system("isaac-ce", ["chip.tile.ima.adc.bits=31"]))
+    assert error.value.key == "chip.tile.ima.adc.bits"
+
+
+def test_the_largest_sums_that_are_allowed_are_exact():
+    arithmetic = Arithmetic(input_bits=8, weight_bits=8, dac_bits=8, cell_bits=7, rows=250, wordlines=250,
+                            adc_bits=24, signed_inputs=False)  # fmt: skip
+    weights = np.full((250, 1), 120)
+    weights[0] = 119
+    inputs = np.full((1, 250), 251)
+    for tier in ("T0", "T1", "T2"):
+        assert crossbar_matmul(inputs, weights, arithmetic, tier=tier).values.item() == (inputs @ weights).item()

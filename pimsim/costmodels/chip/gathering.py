@@ -60,6 +60,7 @@ def gather(
         window_first=np.concatenate([*firsts, window_base[-1:]]),
         buffer_first=_base(np.concatenate([np.full(layer.copies, len(inputs[i])) for i, layer in enumerate(layers)])),
         turn=np.concatenate(turns),
+        interval=np.concatenate([each.interval_ps for each in paces]),
         read=np.concatenate([each.read_ps for each in paces]),
         slot=np.concatenate([np.full(layer.copies, slot) for layer, slot in zip(layers, slots, strict=True)]),
     )

@@ -30,7 +30,7 @@ def busiest(plan: Plan, times: Schedule) -> tuple[Busy, ...]:
 def _layer(plan: Plan, times: Schedule) -> Busy:
     """The replica that works longest."""
     busy = [
-        (float((layer.windows_of_replica * time.turn_ps).max(initial=0)), -i)
+        (float((layer.windows_of_replica * time.paces.interval_ps).max(initial=0)), -i)
         for i, (layer, time) in enumerate(zip(plan.layers, times.layers, strict=True))
         if layer.node.kind != "input"
     ]

@@ -27,7 +27,6 @@ class LayerTimes:
     """One node; [ps]."""
 
     paces: Paces
-    turn_ps: np.ndarray  #: (V,) interval, or what a recurrent layer takes for a step if that is longer
     start_ps: np.ndarray  #: (windows,) in dealt order
     last_sent_ps: int
 
@@ -77,7 +76,7 @@ class _Scheduler:
         results = np.max([self._written(i, sent[:, net.positions_of(i)]) for i, layer in enumerate(self.layers)
                           if layer.node.is_output and layer.node.kind != "input"], axis=0).tolist()  # fmt: skip
         times = tuple(
-            LayerTimes(self.paces[i], self.turn[i], start[0, own], int((start + after)[0, own].max()))
+            LayerTimes(self.paces[i], start[0, own], int((start + after)[0, own].max()))
             for i in range(len(self.layers))
             for own in [net.windows_of(i)]
         )

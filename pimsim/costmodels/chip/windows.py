@@ -24,7 +24,8 @@ class Replicas(NamedTuple):
 
     window_first: np.ndarray  #: (V + 1,)
     buffer_first: np.ndarray  #: (V + 1,)
-    turn: np.ndarray  #: from one window to the next at least [ps]
+    turn: np.ndarray  #: from one window to the next of the same image at least [ps]
+    interval: np.ndarray  #: from the last window of an image to the first of the next at least [ps]
     read: np.ndarray  #: start until inputs are read and their places free [ps]
     slot: np.ndarray  #: windows start at multiples of this [ps]
 
@@ -63,11 +64,41 @@ def waiting_positions(buffers, positions, images, found):  # type: ignore[no-unt
 
 
 @inlined
-def written(there: int, hold: int, slot: int, write: int, at_least: int) -> int:
-    """When a position that reaches a tile at ``there`` can be read; ``at_least`` if that is not later."""
-    if there + hold <= at_least and there + write <= at_least:
-        return at_least
-    return max(-(-(there + hold) // slot) * slot, there // slot * slot + write)
+def receive(  # type: ignore[no-untyped-def]
+    b, end, base, sent, positions, row, message_ps, message, columns, hold, slot, write, arrived, latest
+):
+    """Take in the positions of buffer ``b`` below ``end``; whether all of them have been sent.
+
+    ``base``: entry in ``positions`` of the image's first; ``sent``: (positions,) of the image.  A position is written
+    into eDRAM as it arrives, and can be read from then on.
+    """
+    while arrived[b] < end:
+        p = positions[base + arrived[b]]
+        if sent[p] < 0:
+            return False
+        there = sent[p] + message_ps[message[b] + row[p] * columns[b]]
+        if there + hold[b] > latest[b] or there + write > latest[b]:  # or it is not the last to arrive
+            latest[b] = max(latest[b], -(-(there + hold[b]) // slot) * slot, there // slot * slot + write)
+        arrived[b] += 1
+    return True
+
+
+@inlined
+def free(b, end, time, need, length, capacity, positions, freed, place, pending):  # type: ignore[no-untyped-def]
+    """Hand the places of buffer ``b`` below ``end``, free from ``time`` on, to the positions that wait for them."""
+    images = place.shape[0]
+    rank = freed[b] + capacity[b]
+    later = rank // length[b] if end > freed[b] else images
+    rank -= later * length[b]
+    for _ in range(min(end - freed[b], (images - later) * length[b] - rank)):
+        p = positions[need[b] + rank]
+        place[later, p] = max(place[later, p], time)
+        pending[later, p] -= 1
+        rank += 1
+        if rank == length[b]:
+            rank = 0
+            later += 1
+    freed[b] = end
 
 
 @njit(cache=True, error_model="numpy")
@@ -81,7 +112,7 @@ def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):
         pending: (images, positions) buffers in which the position waits for a place.
         slot, write: of the schedule; latency of an eDRAM write, in whole slots.
     """
-    window_first, buffer_first, turn, read, slot_of = replicas
+    window_first, buffer_first, turn, interval, read, slot_of = replicas
     need, length, first_ready, capacity, message, columns, hold = buffers
     positions, ready, done, message_ps, row, output_of = tables
     images, n_positions = sent.shape
@@ -107,15 +138,10 @@ def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):
                 known = True
                 for b in range(buffer_first[v], buffer_first[v + 1]):
                     end = image * length[b] + ready[first_ready[b] + in_replica]
-                    base = need[b] - image * length[b]
-                    while arrived[b] < end:
-                        p = positions[base + arrived[b]]
-                        if sent[image, p] < 0:
-                            known = False
-                            break
-                        there = sent[image, p] + message_ps[message[b] + row[p] * columns[b]]
-                        latest[b] = max(latest[b], written(there, hold[b], slot, write, latest[b]))
-                        arrived[b] += 1
+                    known &= receive(
+                        b, end, need[b] - image * length[b], sent[image], positions, row, message_ps, message, columns,
+                        hold, slot, write, arrived, latest,
+                    )  # fmt: skip
                     time = max(time, latest[b])
                 if not known:
                     break
@@ -127,22 +153,12 @@ def follow(replicas, buffers, tables, after, pending, slot, write, start, sent):
                     sent[image, output] = time + after[image, k]
                 for b in range(buffer_first[v], buffer_first[v + 1]):
                     end = image * length[b] + done[first_ready[b] + in_replica]
-                    rank = freed[b] + capacity[b]
-                    later = rank // length[b] if end > freed[b] else images
-                    rank -= later * length[b]
-                    for _ in range(min(end - freed[b], (images - later) * length[b] - rank)):
-                        p = positions[need[b] + rank]
-                        place[later, p] = max(place[later, p], time + read[v])
-                        pending[later, p] -= 1
-                        rank += 1
-                        if rank == length[b]:
-                            rank = 0
-                            later += 1
-                    freed[b] = end
+                    free(b, end, time + read[v], need, length, capacity, positions, freed, place, pending)
                 at[v] += 1
                 if at[v] == window_first[v + 1]:
                     at[v] = window_first[v]
                     at_image[v] += 1
+                    earliest[v] = time + interval[v]
                 left -= 1
                 progress = True
     return left == 0

@@ -30,20 +30,21 @@ _PAIR_COLUMNS = (
 
 def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
     """Every pair, then the means; what could not be set beside what."""
-    head = ["baseline", "result", "baseline's latency", "rate [1/s]", "energy", "latency x", "throughput x", "energy x",
+    head = ["baseline", "result", "batch", "latency", "rate [1/s]", "energy", "latency x", "throughput x", "energy x",
             "equal area x", "equal power x"]  # fmt: skip
     rows, strong = [], []
     several = len({pair.result for pair in pairs}) > 1
     for baseline, mean in means(pairs).items():
         for pair in (each for each in pairs if each.baseline == baseline):
-            rows.append([baseline_label(pair), pair.result, _or(pair.baseline_latency_s, "s", "not measured"),
-                         f"{pair.baseline_rate_per_s:,.5g}", _or(pair.baseline_energy_j, "J", "not measured"),
-                         *(_times(getattr(pair, ratio)) for ratio in RATIOS)])  # fmt: skip
+            rows.append([baseline_label(pair), pair.result, f"{pair.batch:,}",
+                         _or(pair.baseline_latency_s, "s", "not measured"), f"{pair.baseline_rate_per_s:,.5g}",
+                         _or(pair.baseline_energy_j, "J", "not measured"), *(_times(getattr(pair, ratio)) for ratio in RATIOS)])  # fmt: skip
         if several:
             strong.append(len(rows))
-            rows.append([baseline, "geometric mean", "", "", "", *(_times(mean[ratio]) for ratio in RATIOS)])
+            rows.append([baseline, "geometric mean", "", "", "", "", *(_times(mean[ratio]) for ratio in RATIOS)])
     unknown = [pair.title for pair in pairs if pair.per_area is None]
-    notes = [BOUND, EQUAL, "Rate and energy of a roofline are at the result's batch, its latency at a batch of 1."]
+    notes = [BOUND, EQUAL, "Latency (at a batch of 1), rate and energy (at the batch named) are the baseline's; above "
+             "a ratio of 1 the chip is better."]  # fmt: skip
     if unknown:
         notes.append(f"Not known, so not normalised by area: the die of {', '.join(dict.fromkeys(unknown))}.")
     return (html.table(head, rows, left=2, strong=strong) + "".join(html.text(note, "soft") for note in notes)
@@ -112,7 +113,7 @@ def _ratio_message(ratios: Sequence[str], pairs: Sequence[Pair]) -> str:
                 f"{_times(values[low])} ({low}) to {_times(values[high])} ({high})")  # fmt: skip
         parts.append(f"{words} {span}")
     text = "; ".join(parts)
-    return f"In favour of the chip{', geometric means' if several else ''}: {text}"
+    return f"{'Geometric means' if several else 'Ratios'}, above 1 the chip is better: {text}"
 
 
 def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:

@@ -73,4 +73,4 @@ def write_csv(file: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) ->
 
 def file_name(*words: str) -> str:
     """Words as the name of a file."""
-    return re.sub(r"[^A-Za-z0-9.-]+", "-", "_".join(words)).strip("-.") or "figure"
+    return re.sub(r"[^A-Za-z0-9.-]+", "-", "-".join(words)).strip("-.") or "figure"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pimsim.report.page import html
 from pimsim.report.page.drawing import Drawing, file_name
-from pimsim.results.inference import SHARES, InferenceResult, InferenceSweep, Share, shown_share
+from pimsim.results.inference import SHARES, InferenceResult, InferenceSweep, Share
 
 
 def table(named: Mapping[str, InferenceResult]) -> str:
@@ -15,12 +15,23 @@ def table(named: Mapping[str, InferenceResult]) -> str:
     head = ["result", "network", "system", "data", "images", "seed", *(key.replace("_", " ") for key in SHARES)]
     rows = [
         [name, each.source.workload, each.source.system, each.source.data, f"{each.source.images:,}",
-         str(each.source.seed), *(shown_share(getattr(each, key)) for key in SHARES)]
+         str(each.source.seed), *(_short(getattr(each, key)) for key in SHARES)]
         for name, each in named.items()
     ]  # fmt: skip
-    notes = [f"{name}: {note}" for name, each in named.items() for note in each.notes]
+    said: dict[str, list[str]] = {}
+    for name, each in named.items():
+        for note in each.notes:
+            said.setdefault(note, []).append(name)
+    notes = [f"{', '.join(names)}: {note}" for note, names in said.items()]
     words = "Intervals of a share are Wilson's, of 95 %, over images; those of a mean over seeds are Student's."
     return html.table(head, rows, left=4) + "".join(html.text(note, "soft") for note in (words, *notes))
+
+
+def _short(share: Share | None) -> str:
+    if share is None:
+        return "no labels"
+    low, high = share.interval
+    return f"{share.share:.2%} [{low:.1%}, {high:.1%}]"
 
 
 def drawings(

@@ -35,6 +35,7 @@ figcaption { margin-top: 0.35rem; }
 details { margin: 0.75rem 0; } summary { cursor: pointer; color: var(--link); }
 pre { font-size: 0.8rem; line-height: 1.4; background: var(--band); padding: 0.75rem; overflow-x: auto;
   border-radius: 6px; max-height: 32rem; }
+@media screen and (prefers-color-scheme: dark) { figure img { filter: brightness(0.88); } }
 @media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --band: #f3f3f3; --link: #000;
   --warn: #000; --card: #fff; } main { max-width: none; padding: 0; } body { font-size: 10pt; }
   nav, details:not([open]) { display: none; } figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }

@@ -46,7 +46,11 @@ def what_was_run(named: Mapping[str, Result]) -> str:
          each.source.workload_hash[:12]]
         for name, each in named.items()
     ]  # fmt: skip
-    notes = [f"{name}: {note}" for name, each in named.items() for note in each.notes]
+    said: dict[str, list[str]] = {}
+    for name, each in named.items():
+        for note in each.notes:
+            said.setdefault(note, []).append(name)
+    notes = [f"{', '.join(names)}: {note}" for note, names in said.items()]
     configs = [
         html.details(f"{name}: every key of {each.source.system}",
                      html.listing(yaml.safe_dump(each.source.config, sort_keys=False)))
@@ -136,9 +140,12 @@ def _energy_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
 
 
 def _losses_message(result: Result) -> str:
+    from pimsim.report.plots import losses
+
     shares = {group: np.mean([layer.share(*parts) for layer in result.layers]) for group, parts in TIME_GROUPS.items()}
     worst = max((group for group in shares if group != "compute"), key=lambda group: shares[group])
-    return f"Layers compute {shares['compute']:.0%} of the run on average; most is lost to {worst}, {shares[worst]:.0%}"
+    return (f"Layers compute {shares['compute']:.0%} of the run on average; most is lost to "
+            f"{losses.WORDS.get(worst, worst)}, {shares[worst]:.0%}")  # fmt: skip
 
 
 def _losses_rows(result: Result) -> tuple[list[str], list[list[Any]]]:

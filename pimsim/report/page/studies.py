@@ -48,8 +48,8 @@ def _failures(points: Points) -> str:
 
 
 def drawings(points: Points) -> list[Drawing]:
-    """Pareto fronts and the tornado."""
-    return [each for each in (_pareto(points), _tornado(points)) if each is not None]
+    """Pareto fronts, the tornado, and throughput against chips where these are an axis."""
+    return [each for each in (_pareto(points), _tornado(points), _scaling(points)) if each is not None]
 
 
 def _pareto(points: Points) -> Drawing | None:
@@ -77,9 +77,9 @@ def _tornado(points: Points) -> Drawing | None:
     found = {name: rows for name in points.objectives if (rows := effects(points, name))}
     if not found:
         return None
-    parts = [f"{_words(name)} most on {rows[0].axis} ({rows[0].span:.3g}x)" for name, rows in found.items()
-             if rows[0].span > 1.0005]  # fmt: skip
-    message = f"Depends, {'; '.join(parts)}" if parts else "Nothing depends on any axis"
+    parts = [f"{_words(name)} on {rows[0].axis} ({rows[0].span:.3g}x)" for name, rows in found.items()
+             if rows[0].span > tornado.NO_EFFECT]  # fmt: skip
+    message = f"What depends most on what: {'; '.join(parts)}" if parts else "Nothing depends on any axis"
     table = [
         [name, effect.axis, value, factor]
         for name, rows in found.items()
@@ -94,6 +94,33 @@ def _tornado(points: Points) -> Drawing | None:
                    "are drawn, axes are not quite independent.")  # fmt: skip
 
 
+def _scaling(points: Points) -> Drawing | None:
+    """The best points of each number of chips; None unless chips are an axis."""
+    from pimsim.report.plots import scaling
+
+    if "chips" not in points.axes or not {"throughput_per_s", "energy_pJ"} <= points.columns.keys():
+        return None
+    rate, energy = points.numbers("throughput_per_s"), points.numbers("energy_pJ") / 1e6
+    workloads, chips = np.array(points.columns["workload"]), points.columns["chips"]
+    lines = {}
+    for workload in dict.fromkeys(points.columns["workload"]):
+        own = (workloads == workload) & np.isfinite(rate) & np.isfinite(energy)
+        sizes = sorted({int(chips[n]) for n in np.flatnonzero(own)})
+        at = {size: own & (np.array(chips) == size) for size in sizes}
+        rows = [(size, float(rate[at[size]].max()), float(energy[at[size]].min())) for size in sizes]
+        if len(rows) > 1:
+            lines[workload] = rows
+    if not lines:
+        return None
+    gains = [f"{name} {rows[-1][1] / rows[0][1]:.3g}x from {rows[0][0]} to {rows[-1][0]}"
+             for name, rows in lines.items()]  # fmt: skip
+    return Drawing(file_name(points.name, "scaling"), f"Throughput with the number of chips: {'; '.join(gains)}",
+                   lambda: scaling.draw(lines), ["workload", "chips", "throughput_per_s", "energy_uJ"],
+                   [[name, *row] for name, rows in lines.items() for row in rows],
+                   "Of each number of chips the point with the highest throughput and the one with the lowest energy; "
+                   "dotted: in proportion to the chips.")  # fmt: skip
+
+
 def table_of_points(points: Points, csv_name: str) -> str:
     """The front and the first points; all are in the CSV beside."""
     order = [*np.flatnonzero(points.front), *np.flatnonzero(~points.front)]
@@ -104,8 +131,10 @@ def table_of_points(points: Points, csv_name: str) -> str:
     strong = [at for at, n in enumerate(chosen) if points.front[n]]
     total = len(points.columns["ordinal"])
     shown = "All points" if len(chosen) == total else f"{len(chosen):,} of {total:,} points, those of the front first"
-    note = f"{shown}; on the front: on a darker ground. All columns of all points: {csv_name}."
-    return html.text(note, "soft") + html.table(head, rows, left=3, strong=strong)
+    note = html.text(f"{shown}; on the front: on a darker ground.", "soft")
+    name = html.escape(csv_name)
+    link = f'<p class="soft">All columns of all points: <a href="{name}">{name}</a></p>'
+    return note + link + html.table(head, rows, left=3, strong=strong)
 
 
 def label(column: str) -> str:

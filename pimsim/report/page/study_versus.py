@@ -10,6 +10,7 @@ import numpy as np
 from pimsim.baselines import run_on_baseline
 from pimsim.errors import InputError
 from pimsim.report.page import html
+from pimsim.report.page.against import BOUND
 from pimsim.report.page.drawing import Drawing, file_name
 from pimsim.report.page.points import Points
 from pimsim.report.page.versus import geometric_mean
@@ -96,7 +97,8 @@ def drawing(points: Points, found: Sequence[Best]) -> Drawing | None:
                    ["workload", "baseline", "mark", "precision", "best_latency_s", "best_energy_j",
                     "baseline_latency_s", "baseline_energy_j", "latency_ratio", "energy_ratio"], rows,
                    "Right of 1 the chip is better. Of each network the point with the lowest latency and the one with "
-                   "the lowest energy, which need not be one chip; baselines at a batch of 1.")  # fmt: skip
+                   "the lowest energy, which need not be one chip; baselines at a batch of 1. "
+                   + BOUND)  # fmt: skip
 
 
 def _message(means: Mapping[str, Mapping[str, float | None]], networks: int) -> str:

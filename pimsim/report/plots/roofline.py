@@ -45,9 +45,12 @@ def draw(roofs: Sequence[Roof], reached: Sequence[Reached], chips: Sequence[str]
     near = [each.flops_per_byte for each in reached] + ridges
     low, high = min(near) / 4, max(near) * 8
     intensity = np.geomspace(low, high, 200)
-    colours = {roof.name: PALETTE[n % len(PALETTE)] for n, roof in enumerate(roofs)}
+    devices = dict.fromkeys([*(roof.name for roof in roofs), *(each.device for each in reached)])
+    colours = {name: PALETTE[n % len(PALETTE)] for n, name in enumerate(devices)}
     for n, roof in enumerate(roofs):
         _roof(axes, roof, intensity, colours[roof.name], n, roof.name in chips)
+    for name in list(devices)[len(roofs) :]:
+        axes.plot([], [], "o", markerfacecolor="white", color=colours[name], label=f"{name}, measured")
     names = list(dict.fromkeys(each.workload for each in reached))
     for each in reached:
         _marker(axes, each, names, colours, each.device in chips)
@@ -73,7 +76,7 @@ def _roof(axes: Axes, roof: Roof, intensity: np.ndarray, colour: str, n: int, is
 
 
 def _marker(axes: Axes, each: Reached, names: Sequence[str], colours: dict[str, str], is_chip: bool) -> None:
-    colour = colours.get(each.device, DARK)
+    colour = colours[each.device]
     axes.plot([each.flops_per_byte], [each.flops_per_s], linestyle="",
               marker=MARKERS[names.index(each.workload) % len(MARKERS)], markersize=11 if is_chip else 6,
               markerfacecolor=colour if is_chip else "white", markeredgecolor="black" if is_chip else colour,

@@ -1,0 +1,126 @@
+"""`pimsim compare`: ratios, differences of configurations and layers, and what it refuses."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from pimsim.cli import main
+from pimsim.errors import InputError
+from pimsim.report.compare import ABSENT, compare, differences, flattened, largest_layer_differences
+from pimsim.report.loading import load_saved, short_names
+from pimsim.results import save_result
+from pimsim.results.inference import FORMAT, InferenceResult, InferenceSource, Share, save_inference
+from pimsim.results.wear import ProgrammingWear
+from pimsim.simulation import simulate
+
+
+@pytest.fixture(scope="module")
+def runs():
+    return {
+        "twelve": simulate("lenet5", "isaac-ce", noc="ideal"),
+        "eight": simulate("lenet5", "isaac-ce", noc="ideal", overrides=("chip.tile.imas=8",)),
+        "other": simulate("mnist-mlp", "isaac-ce", noc="ideal"),
+    }
+
+
+@pytest.fixture(scope="module")
+def folders(runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    for name, result in runs.items():
+        save_result(result, folder / name)
+    return folder
+
+
+def executed(right, seed=0):
+    source = InferenceSource("lenet5", "isaac-ce", "0", {"chips": 1}, None, "digits", "a file", 100, 10, "a file",
+                             seed, None)  # fmt: skip
+    share = Share(right, 100)
+    return InferenceResult(FORMAT, "0.1.0", source, share, Share(95, 100), Share(94, 100), share, share, (),
+                           ProgrammingWear(()), ())  # fmt: skip
+
+
+def test_ratios_are_to_the_first(runs):
+    first, second = runs["twelve"], runs["eight"]
+    found = compare(["a", "b"], [first, second])
+    area = found["figures"]["area_mm2"]
+    assert area["values"] == [first.costs.area_mm2, second.costs.area_mm2]
+    assert area["ratios"] == [1.0, pytest.approx(second.costs.area_mm2 / first.costs.area_mm2, rel=1e-12)]
+    assert area["ratios"][1] < 1
+    assert found["figures"]["throughput_per_s"]["ratios"] == [None, None]  # a batch of 1 measures none
+
+
+def test_only_keys_that_differ_are_named(runs):
+    found = compare(["a", "b"], [runs["twelve"], runs["eight"]])
+    assert found["configuration"] == {"chip.tile.imas": [12, 8]}
+
+
+def test_a_layer_that_was_changed_is_found(runs):
+    first = runs["twelve"]
+    place = next(n for n, layer in enumerate(first.layers) if layer.name == "c3")
+    layers = list(first.layers)
+    layers[place] = replace(layers[place], image_ps=3 * layers[place].image_ps)
+    rows = compare(["a", "b"], [first, replace(first, layers=tuple(layers))])["layers"]["b"]
+    assert rows[0]["layer"] == "c3"
+    assert rows[0]["image_us"]["ratio"] == pytest.approx(3)
+    assert [row["layer"] for row in largest_layer_differences(rows, "image_us")] == ["c3"]
+    assert largest_layer_differences(rows, "crossbars") == []
+
+
+def test_keys_of_one_side_are_shown_as_absent():
+    assert flattened({"a": {"b": 1, "c": [1, 2]}, "d": [{"e": 2}]}) == {"a.b": 1, "a.c": [1, 2], "d.0.e": 2}
+    assert differences([{"a": 1, "b": 2}, {"a": 1}]) == {"b": [2, ABSENT]}
+
+
+def test_different_workloads_are_refused_unless_wanted(folders, capsys):
+    paths = [str(folders / "twelve"), str(folders / "other")]
+    assert main(["compare", *paths]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "different workloads: lenet5 (twelve), mnist-mlp (other)" in error and "--different-workloads" in error
+    assert main(["compare", *paths, "--different-workloads", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [each["workload"] for each in document["results"]] == ["lenet5", "mnist-mlp"]
+    assert document["layers"] == {}
+
+
+def test_networks_of_one_name_that_differ_are_refused(runs):
+    first = runs["twelve"]
+    changed = replace(first, source=replace(first.source, workload_hash="0" * 64))
+    with pytest.raises(InputError, match="networks called lenet5 that are not the same"):
+        compare(["a", "b"], [first, changed])
+
+
+def test_one_result_alone_and_other_kinds_are_refused(runs, folders, capsys):
+    with pytest.raises(InputError, match="different kinds"):
+        compare(["a", "b"], [runs["twelve"], executed(90)])
+    assert main(["compare", str(folders / "twelve")]) == 2
+    assert main(["compare", str(folders / "twelve"), str(folders)]) == 2
+    assert "holds no result" in capsys.readouterr().err
+
+
+def test_executions_are_compared_with_their_intervals(tmp_path, capsys):
+    for name, right in (("one", 90), ("two", 60)):
+        save_inference(executed(right), tmp_path / name)
+    assert main(["compare", str(tmp_path / "one"), str(tmp_path / "two" / "inference.json"), "--json"]) == 0
+    row = json.loads(capsys.readouterr().out)["figures"]["accuracy"]
+    assert row["values"] == [0.9, 0.6]
+    assert row["differences"] == [0.0, pytest.approx(-0.3)]
+    assert row["intervals_overlap"] == [True, False]
+    assert isinstance(load_saved(tmp_path / "one"), InferenceResult)
+
+
+def test_the_tables_name_every_result(folders, capsys):
+    assert main(["compare", str(folders / "twelve"), str(folders / "eight" / "result.json")]) == 0
+    shown = capsys.readouterr().out
+    for words in ("twelve", "eight", "chip.tile.imas", "latency", "0.8968x"):
+        assert words in shown
+
+
+def test_names_are_as_short_as_they_can_be(tmp_path):
+    for name in ("a/x", "b/x", "b/y"):
+        (tmp_path / name).mkdir(parents=True)
+    paths = [str(tmp_path / name) for name in ("a/x", "b/x/result.json")]
+    assert short_names(paths) == ["a/x", "b/x"]
+    assert short_names([str(tmp_path / "a/x"), str(tmp_path / "b/y")]) == ["x", "y"]
+    assert short_names([paths[0], paths[0]]) == ["x (1)", "x (2)"]
