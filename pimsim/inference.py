@@ -24,21 +24,23 @@ from pimsim.functional.network.preparation import (
     fitted,
     images_at_once,
     match_moments,
+    named_groups,
     on_crossbars,
     prepare,
 )
 from pimsim.functional.network.products import SAMPLE, CrossbarProducts
 from pimsim.functional.network.weights import read_with_weights
+from pimsim.functional.worn_cells import Matrix, worn_cells
 from pimsim.mapping.program import Program
 from pimsim.results.inference import (
     FORMAT,
     SWEEP_FORMAT,
+    CellLifetime,
     InferenceResult,
     InferenceSource,
     InferenceSweep,
     LayerValues,
     Share,
-    snr_db,
 )
 from pimsim.results.wear import programming_wear
 from pimsim.simulation import map_workload
@@ -316,7 +318,20 @@ class _Execution:
             accuracy=right[0], float_accuracy=right[1], fixed_accuracy=right[2],
             agreement_float=_equal(crossbar, floating), agreement_fixed=_equal(crossbar, fixed), layers=tuple(layers),
             wear=programming_wear(self.program), notes=self._notes(prepared, crossbars, one_by_one),
+            lifetime=self._lifetime(prepared),
         )  # fmt: skip
+
+    def _lifetime(self, prepared: Sequence[Sequence[PreparedMatrix]]) -> CellLifetime | None:
+        """Of the cells that were programmed, group by group as they were."""
+        if self.device is None or self.device.endurance is None:
+            return None
+        mitigation, endurance = self.program.system.mapping.mitigation, self.device.endurance
+        found = worn_cells(
+            (Matrix(weights.shape[0], weights.shape[1], each.arithmetic, name, mitigation.of_layer(each.name).copies)
+             for step in prepared for each in step for name, weights in named_groups(each)), self.device, self.seed)
+        if found is None:
+            return None
+        return CellLifetime(endurance.writes, endurance.sigma_decades, endurance.writes_before, *found)
 
     def _source(self, images: int) -> InferenceSource:
         system = self.program.system
@@ -387,6 +402,7 @@ def _layer(step: Step, prepared: PreparedMatrix, products: CrossbarProducts, ima
         saturated_inputs=counts.saturated_inputs / counts.inputs if counts.inputs else 0.0,
         conversions=counts.conversions, clipped=counts.clipped, outputs=counts.outputs, overflows=counts.overflows,
         exact_signal=counts.signal / counts.outputs, exact_noise=counts.noise / counts.outputs,
-        float_snr_db=snr_db(counts.network_signal, counts.network_noise), tiers=tiers, sampled_vectors=counts.sampled,
+        float_signal=counts.network_signal / counts.compared, float_noise=counts.network_noise / counts.compared,
+        tiers=tiers, sampled_vectors=counts.sampled,
         histogram_codes=tuple(codes), histogram_counts=tuple(counts.codes[code] for code in codes),
     )  # fmt: skip

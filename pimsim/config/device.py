@@ -166,6 +166,8 @@ class Endurance(Spec):
     sigma_decades: Annotated[float, Field(ge=0, le=20, strict=True)] = 0.0
     #: standard deviation of log10 of the writes over the cells
     stuck_is: Extreme = "high"  #: where a worn cell is stuck
+    writes_before: Annotated[float, Field(ge=0, le=1e30, strict=True)] = 0.0
+    #: writes that each cell has seen before the weights are programmed
 
 
 class Device(Spec):

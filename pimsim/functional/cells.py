@@ -122,7 +122,8 @@ def program_cells(
         layer: name of the layer, or of the part of it whose cells these are.
         write_number: counts the writes of these cells from 0.
         reads: that each cell has seen; since its last write, as far as read disturb is concerned.
-        writes: that each cell has seen, one number or one for each; default: write_number + 1.
+        writes: that each cell has seen, one number or one for each; default: write_number + 1, after those of
+            ``device.endurance.writes_before``.
         with_wires: the effect of ``device.line_resistance`` on an array of crossbars.
         flips_are_sampled: whether the caller draws transient flips, as :mod:`pimsim.functional.flips`;
             if not, their mean and variance are part of the cells'.
@@ -135,7 +136,9 @@ def program_cells(
     if device is None:
         return Cells(targets.astype(np.float32), None, True, None, None, ())
     scale = _scale(device, cell_bits)
-    life = _Life(seed, layer, write_number, reads, write_number + 1 if writes is None else writes)
+    if writes is None:
+        writes = write_number + 1 + (device.endurance.writes_before if device.endurance is not None else 0.0)
+    life = _Life(seed, layer, write_number, reads, writes)
     inert = device.without_effect()
     stages = [stage for stage in _stages(device, scale, life) if stage.key not in inert]
     stuck_parts = _stuck_parts(device, scale, life, targets.shape, inert)

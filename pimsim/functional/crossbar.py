@@ -73,8 +73,8 @@ def crossbar_matmul(
     Args:
         x: (V, K) integers: within the two's complement range of the spec's input bits.
         weights: (K, N) integers: within that of its weight bits.
-        spec: a system (or its name or file), an IMA (16-bit inputs and weights), or an arithmetic.  A system's ``mapping.mitigation`` is
-            applied too, weight clipping apart, which comes before weights are integers.
+        spec: a system (or its name or file), an IMA (16-bit inputs and weights), or an arithmetic.  A system's
+            ``mapping.mitigation`` is applied too, weight clipping apart, which comes before weights are integers.
         device: what the cells are like, a record, name or file; None: ideal.
         seed: of everything random, from 0; another ``layer`` is another matrix with draws of its own.
         tier: forces a way of computing (see :mod:`pimsim.functional.crossbar`), for tests.

@@ -15,10 +15,9 @@ def pieces(imas: int, free: int, per_tile: int) -> tuple[int, list[int]]:
     skip = 0
     if free == 0 or 1 + max(0, -(-(imas - free) // per_tile)) > fewest:
         skip, free = 1, per_tile
-    parts = [min(imas, free)]
-    while sum(parts) < imas:
-        parts.append(min(imas - sum(parts), per_tile))
-    return skip, parts
+    first = min(imas, free)
+    whole, rest = divmod(imas - first, per_tile)
+    return skip, [first, *[per_tile] * whole, *([rest] if rest else [])]
 
 
 def tiles_needed(demand: Iterable[tuple[int, int]], per_tile: int) -> int:

@@ -242,4 +242,5 @@ def _in_field(field: InField) -> str:
 
 def _endurance(endurance: Endurance) -> str:
     spread = f" (sigma {endurance.sigma_decades:g} decades)" if endurance.sigma_decades else ""
-    return f"{endurance.writes:g} writes{spread}, then stuck {endurance.stuck_is}"
+    before = f"; {endurance.writes_before:g} are past" if endurance.writes_before else ""
+    return f"{endurance.writes:g} writes{spread}, then stuck {endurance.stuck_is}{before}"

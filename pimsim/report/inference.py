@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.results.inference import InferenceResult, InferenceSweep, LayerValues, Share, shown_share
+from pimsim.results.inference import CellLifetime, InferenceResult, InferenceSweep, LayerValues, Share, shown_share
 from pimsim.results.notebook import shortened, with_unit
 
 SHARES = {
@@ -23,8 +24,10 @@ SHARES = {
 
 
 def decibels(value: float | None) -> str:
-    """A ratio, or that there is no difference."""
-    return "exact" if value is None else f"{value:.1f}"
+    """A ratio, or that there is no difference, or nothing but differences."""
+    if value is None:
+        return "exact"
+    return "no signal" if math.isinf(value) else f"{value:.1f}"
 
 
 def per_cent(share: float) -> str:
@@ -72,10 +75,19 @@ def title(result: InferenceResult) -> str:
 def inference_tables(found: InferenceResult | InferenceSweep, width: int) -> Group:
     """Everything that `pimsim infer` prints, for a terminal of ``width`` columns."""
     if isinstance(found, InferenceSweep):
-        first, *others = (result.notes for result in found.results)
-        everywhere = tuple(note for note in first if all(note in each for each in others))
-        return Group(sweep_table(found), *_notes(everywhere))
+        return Group(sweep_table(found), *_notes(sweep_notes(found)))
     return Group(layer_table(found, width), summary_table(found), *_notes(found.notes))
+
+
+def sweep_notes(found: InferenceSweep) -> tuple[str, ...]:
+    """Notes that hold for every value, then the others behind the values for which they hold."""
+    where: dict[str, list[str]] = {}
+    for value, result in zip(found.values, found.results, strict=True):
+        for note in result.notes:
+            where.setdefault(note, []).append(value)
+    name, n = found.key.rpartition(".")[2], len(found.values)
+    everywhere = [note for note, values in where.items() if len(values) == n]
+    return (*everywhere, *(f"{name} {', '.join(values)}: {note}" for note, values in where.items() if len(values) < n))
 
 
 def _notes(notes: tuple[str, ...]) -> list[Text]:
@@ -108,6 +120,8 @@ def summary_table(result: InferenceResult) -> Table:
     for key, words in SHARES.items():
         table.add_row(words, shown_share(getattr(result, key)))
     table.add_row("Writes of the weights", Text(_wear(result)))
+    if result.lifetime is not None:
+        table.add_row("Lifetime of the cells", Text(lifetime_shown(result.lifetime)))
     return table
 
 
@@ -116,6 +130,17 @@ def _wear(result: InferenceResult) -> str:
     wear = result.wear
     time, energy = with_unit(wear.time_ns / 1e9, "s"), with_unit(wear.energy_pj / 1e12, "J")
     return f"{wear.cells:,} cells in {wear.rows:,} rows of {wear.crossbars:,} crossbars, once each: {time}, {energy}"
+
+
+def lifetime_shown(lifetime: CellLifetime) -> str:
+    """How often the weights can be programmed."""
+    spread = f", sigma {lifetime.sigma_decades:g} decades" if lifetime.sigma_decades else ""
+    before = f" after {lifetime.writes_before:,.6g} writes" if lifetime.writes_before else ""
+    return (
+        f"{lifetime.stuck:,} of {lifetime.cells:,} cells are stuck{before}; {lifetime.programmings_to_first:,} "
+        f"programmings, this one included, until the first is, {lifetime.programmings_to_one_percent:,} until 1 % are "
+        f"(endurance {lifetime.endurance:.4g} writes{spread})"
+    )
 
 
 def sweep_table(found: InferenceSweep) -> Table:

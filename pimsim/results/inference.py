@@ -88,7 +88,8 @@ class LayerValues:
     overflows: int  #: of partial sums in output registers
     exact_signal: float  #: mean square of the exact integer products
     exact_noise: float  #: mean square of what the crossbars add to them
-    float_snr_db: float | None  #: against the float network's values; None: not a single difference
+    float_signal: float  #: mean square of the float network's values
+    float_noise: float  #: mean square of what separates this network's values from them
     tiers: dict[str, int]  #: units by how they were computed
     sampled_vectors: int  #: vectors of the first images, whose conversions the histogram shows
     histogram_codes: tuple[int, ...]
@@ -96,8 +97,13 @@ class LayerValues:
 
     @property
     def exact_snr_db(self) -> float | None:
-        """Signal to noise against the exact product of the same inputs [dB]; None: there is no noise."""
+        """Signal to noise against the exact product of the same inputs [dB], as :func:`snr_db` gives it."""
         return snr_db(self.exact_signal, self.exact_noise)
+
+    @property
+    def float_snr_db(self) -> float | None:
+        """Signal to noise against the float network's values [dB], as :func:`snr_db` gives it."""
+        return snr_db(self.float_signal, self.float_noise)
 
     @property
     def clipped_share(self) -> float:
@@ -108,6 +114,19 @@ class LayerValues:
     def overflow_share(self) -> float:
         """Overflows for each output."""
         return self.overflows / self.outputs if self.outputs else 0.0
+
+
+@dataclass(frozen=True)
+class CellLifetime:
+    """How long the cells that hold the weights last: those that were executed, other replicas left out."""
+
+    endurance: float  #: writes that the median cell bears
+    sigma_decades: float  #: standard deviation of log10 over the cells
+    writes_before: float  #: that each cell had seen before this programming
+    cells: int  #: in use
+    stuck: int  #: of these, past their endurance in this programming
+    programmings_to_first: int  #: that every cell survives, this one included
+    programmings_to_one_percent: int  #: that leave less than 1 % of the cells stuck, this one included
 
 
 @dataclass(frozen=True)
@@ -125,6 +144,7 @@ class InferenceResult:
     layers: tuple[LayerValues, ...]
     wear: ProgrammingWear  #: of writing the weights once
     notes: tuple[str, ...]
+    lifetime: CellLifetime | None = None  #: None: the device says nothing of endurance
 
     def layer(self, name: str) -> LayerValues:
         """The layer of that name."""
@@ -160,8 +180,10 @@ class InferenceSweep:
 
 
 def snr_db(signal: float, noise: float) -> float | None:
-    """Signal to noise [dB] of two powers; None where there is no noise, or no signal."""
-    return 10 * math.log10(signal / noise) if noise > 0 and signal > 0 else None
+    """Signal to noise [dB] of two powers; None: no noise, not a single difference; -inf: noise, and no signal."""
+    if noise == 0:
+        return None
+    return 10 * (math.log10(signal) - math.log10(noise)) if signal > 0 else -math.inf
 
 
 def shown_share(share: Share | None) -> str:
@@ -213,7 +235,10 @@ def _restored(kind: Any, value: Any) -> Any:
         return tuple(_restored(get_args(kind)[0], item) for item in value)
     if record is not None and value is not None:
         hints = get_type_hints(record)
-        given = {field.name: _restored(hints[field.name], value[field.name]) for field in dataclasses.fields(record)}
+        given = {
+            field.name: _restored(hints[field.name], value[field.name]) for field in dataclasses.fields(record)
+            if field.name in value or field.default is dataclasses.MISSING
+        }  # fmt: skip
         return record(**given)
     return value
 
@@ -242,10 +267,10 @@ def write_inference(result: InferenceResult | InferenceSweep, stage: Path, folde
 
 
 def layer_values_csv(result: InferenceResult) -> str:
-    """One row a layer; empty cells: no difference, so that there is no ratio."""
+    """One row a layer; empty cells: no difference, so that there is no ratio; -inf: there is no signal."""
     names = [field.name for field in dataclasses.fields(LayerValues)
              if field.name not in ("weight_scales", "tiers", "histogram_codes", "histogram_counts")]  # fmt: skip
-    names += ["exact_snr_db", "clipped_share", "overflow_share"]
+    names += ["exact_snr_db", "float_snr_db", "clipped_share", "overflow_share"]
     return _csv(names, [[getattr(layer, name) for name in names] for layer in result.layers])
 
 

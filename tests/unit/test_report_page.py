@@ -18,12 +18,14 @@ from pimsim.errors import InputError
 from pimsim.report.page.build import Subjects, write_report
 from pimsim.report.page.executions import mean_interval
 from pimsim.report.page.points import Points, effects
+from pimsim.report.page.studies import drawings
 from pimsim.report.page.study_versus import best_beside
 from pimsim.report.page.systems import area_of
 from pimsim.report.page.versus import geometric_mean, means, network_of, set_beside
 from pimsim.results import save_result
 from pimsim.simulation import simulate
 from pimsim.sweep import Sweep, grid, run_sweep
+from pimsim.validate.checks import Check, describe_checks
 from pimsim.workload import load_workload
 from tests.unit.test_compare import executed
 
@@ -178,6 +180,16 @@ def test_many_values_of_an_axis_are_taken_in_parts():
     assert list(found[0].factors) == sorted(found[0].factors)
 
 
+def test_scaling_takes_the_best_point_of_each_number_of_chips():
+    study = points({
+        "workload": ("lenet5",) * 4, "chips": (8, 8, 16, 16), "latency_ns": (1.0,) * 4,
+        "throughput_per_s": (10.0, 20.0, 30.0, None), "energy_pJ": (4e6, 5e6, 7e6, 1e6),
+    }, ("chips",))  # fmt: skip
+    drawing = next(each for each in drawings(study) if each.name == "study-scaling")
+    assert drawing.rows == [["lenet5", 8, 20.0, 4.0], ["lenet5", 16, 30.0, 7.0]]
+    assert "1.5x from 8 to 16" in drawing.message
+
+
 def test_best_points_beside_a_baseline_by_hand():
     found, missing = best_beside(points({
         "workload": ("lenet5", "lenet5", "nowhere"), "latency_ns": (2000.0, 1000.0, 5.0),
@@ -276,3 +288,13 @@ def test_figures_are_also_data(written):
     stored = json.loads((written.parent / "lenet" / "result.json").read_text())["costs"]
     assert {row["component"]: float(row["dynamic_pJ"]) for row in rows if float(row["dynamic_pJ"])} == pytest.approx(
         stored["dynamic_pj"])  # fmt: skip
+
+
+def test_a_published_figure_that_misses_is_shown_as_missing(tmp_path):
+    document = describe_checks([
+        Check("ISAAC", "power", "W", 65.8, 65.8, 0.01, "table 1"),
+        Check("ISAAC", "area & more", "mm2", 100.0, 85.4, 0.01, "table 1", note="a reason"),
+    ])  # fmt: skip
+    text = write_report(Subjects(saved={"one": executed(90)}, validation=document),
+                        tmp_path / "page.html")[0].read_text()  # fmt: skip
+    assert "1 agrees, 1 misses" in text and "area &amp; more misses: a reason" in text

@@ -13,7 +13,7 @@ import numpy as np
 
 from pimsim.functional.network.graph import Network, Step
 from pimsim.functional.network.layers import Products
-from pimsim.functional.network.products import CrossbarProducts, ExactProducts, FloatProducts
+from pimsim.functional.network.products import CrossbarProducts, ExactProducts, FloatProducts, power
 
 BATCH_BYTES = 8 * 2**20
 """Images go through together while the vectors and products of the largest layer stay below this, and at most
@@ -127,9 +127,9 @@ class Executor:
         assert step.matrix is not None
         for at, each in enumerate(crossbars):
             wanted, got = step.matrix.compared(in_float, at), step.matrix.compared(on_crossbars, at)
-            error = (got - wanted).astype(np.float64)
-            each.counts.network_signal += float(np.sum(np.square(wanted, dtype=np.float64)))
-            each.counts.network_noise += float(np.vdot(error, error))
+            each.counts.compared += wanted.size
+            each.counts.network_signal += power(wanted)
+            each.counts.network_noise += power(got - wanted)
         return [in_float, in_fixed, on_crossbars]
 
     def _start(self, images: np.ndarray) -> Values:

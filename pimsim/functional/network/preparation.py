@@ -194,11 +194,16 @@ def _sampled(prepared: PreparedMatrix, images: int) -> np.ndarray:
 
 
 def _programmed(prepared: PreparedMatrix, mitigation: Mitigation, options: dict[str, Any]) -> list[Any]:
-    groups = prepared.weights.integers
-    names = [prepared.name if len(groups) == 1 else f"{prepared.name}/group{at}" for at in range(len(groups))]
     own = mitigation.of_layer(prepared.name)
     return [program_mitigated(weights, prepared.arithmetic, own, layer=name, **options)
-            for weights, name in zip(groups, names, strict=True)]  # fmt: skip
+            for name, weights in named_groups(prepared)]  # fmt: skip
+
+
+def named_groups(prepared: PreparedMatrix) -> list[tuple[str, np.ndarray]]:
+    """The matrices (K, N) of a layer, one a group, and the names under which their cells are drawn."""
+    groups = prepared.weights.integers
+    names = [prepared.name if len(groups) == 1 else f"{prepared.name}/group{at}" for at in range(len(groups))]
+    return list(zip(names, groups, strict=True))
 
 
 def match_moments(

@@ -43,6 +43,11 @@ def grouped(vectors: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray((parts @ weights).transpose(1, 0, 2)).reshape(-1, groups * columns)
 
 
+def power(values: np.ndarray) -> float:
+    """The sum of squares: in float64, as squares of int64 overflow, and not by BLAS, whose order depends on threads."""
+    return float(np.sum(np.square(values, dtype=np.float64)))
+
+
 class ExactProducts:
     """In integers, as the mathematics of the quantised network has them."""
 
@@ -76,6 +81,7 @@ class Counts:
     overflows: int = 0
     signal: float = 0.0  #: sum of squares of the exact products
     noise: float = 0.0  #: of what the crossbars add to them
+    compared: int = 0  #: values held against those of the float network
     network_signal: float = 0.0  #: sum of squares of the float network's values
     network_noise: float = 0.0  #: of what separates this network's values from them
     sampled: int = 0  #: vectors in the histogram
@@ -106,11 +112,10 @@ class CrossbarProducts:
         counts = self.counts
         counts.vectors += len(vectors)
         counts.outputs += values.size
-        counts.signal += float(np.vdot(exact, exact))
+        counts.signal += power(exact)
         if not np.array_equal(values, exact):
             self.differs = True
-            error = (values - exact).astype(np.float64)
-            counts.noise += float(np.vdot(error, error))
+            counts.noise += power(values - exact)
         return values * self.exact.scale
 
     def _on_crossbars(self, vectors: np.ndarray, first_vector: int, stride: int) -> np.ndarray:
@@ -153,7 +158,8 @@ class RangeProducts(ExactProducts):
         for first in range(0, height, self.rows):
             tile = slice(first, first + self.rows)
             for group in range(len(self.weights)):
-                part = vectors[:, group * height : (group + 1) * height][:, tile] @ self.weights[group, tile]
+                part = vectors[:, group * height : (group + 1) * height][:, tile].astype(self.weights.dtype, copy=False)
+                part = part @ self.weights[group, tile]
                 self.largest_partial = max(self.largest_partial, int(np.abs(part).max(initial=0)))
         return super().multiply(vectors, first_vector, stride)
 

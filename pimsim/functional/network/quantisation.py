@@ -4,6 +4,9 @@
     inputs    q = round(x / s),  s = max|x| / (2^(bits - 1) - 1), with max|x| from calibration, of the whole layer;
               where inputs were never negative and may be taken without a sign, s = max x / (2^bits - 1).
 
+The max of calibration is rounded up to RANGE_BITS significant bits, which widens the range by 0.05 % at most: the last
+bits of what the float network computes depend on the number of threads and of images at once, and s must not.
+
 Rounding is to the nearest, halves to even.  Inputs beyond the calibrated range saturate at the ends of two's
 complement.  With steps that are powers of two, s is the next larger one: numbers of a 16-bit fixed point whose point
 is the layer's own.
@@ -11,6 +14,7 @@ is the layer's own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +23,7 @@ from pimsim.config.records import Mapping
 from pimsim.errors import InputError
 from pimsim.functional.mitigation.clipping import clipped_weights
 
+RANGE_BITS = 12  #: significant bits of a calibrated range; of float32's 24, the last few differ
 
 @dataclass(frozen=True)
 class Range:
@@ -74,8 +79,14 @@ def input_quantiser(seen: Range, bits: int, mapping: Mapping) -> tuple[InputQuan
         raise InputError("one bit holds no signed input", key="mapping.input_bits",
                          allowed="from 2, or mapping.unsigned_inputs: true where no input is negative")  # fmt: skip
     low, high = (-(1 << (bits - 1)), (1 << (bits - 1)) - 1) if signed else (0, (1 << bits) - 1)
-    scale = float(_steps(np.array(seen.largest), high, mapping.scale))
+    scale = float(_steps(np.array(_rounded_up(seen.largest)), high, mapping.scale))
     return InputQuantiser(scale, low, high), signed
+
+
+def _rounded_up(largest: float) -> float:
+    """The next number of RANGE_BITS significant bits that is not smaller."""
+    fraction, exponent = math.frexp(largest)
+    return math.ldexp(math.ceil(math.ldexp(fraction, RANGE_BITS)), exponent - RANGE_BITS)
 
 
 def quantise_weights(weights: np.ndarray, bits: int, mapping: Mapping, layer: str = "") -> QuantisedWeights:

@@ -36,9 +36,10 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
     several = len({pair.result for pair in pairs}) > 1
     for baseline, mean in means(pairs).items():
         for pair in (each for each in pairs if each.baseline == baseline):
+            ratios = [_times(getattr(pair, ratio)) for ratio in RATIOS]
             rows.append([baseline_label(pair), pair.result, f"{pair.batch:,}",
                          _or(pair.baseline_latency_s, "s", "not measured"), f"{pair.baseline_rate_per_s:,.5g}",
-                         _or(pair.baseline_energy_j, "J", "not measured"), *(_times(getattr(pair, ratio)) for ratio in RATIOS)])  # fmt: skip
+                         _or(pair.baseline_energy_j, "J", "not measured"), *ratios])  # fmt: skip
         if several:
             strong.append(len(rows))
             rows.append([baseline, "geometric mean", "", "", "", "", *(_times(mean[ratio]) for ratio in RATIOS)])

@@ -29,6 +29,8 @@ def _message(result: InferenceResult) -> str:
         return "No layer's products differ from exact integers"
     worst = min(noisy, key=lambda layer: layer.exact_snr_db or 0.0)
     ratio = f"its products have a signal-to-noise ratio of {worst.exact_snr_db:.1f} dB"
+    if worst.exact_signal == 0:
+        ratio = "its products are nothing else"
     return f"Noise is largest in {worst.name}: {ratio}"
 
 
@@ -36,16 +38,16 @@ def _ratios(axes: Axes, result: InferenceResult) -> None:
     rows = np.arange(len(result.layers))
     exact = [layer.exact_snr_db for layer in result.layers]
     floating = [layer.float_snr_db for layer in result.layers]
-    finite = [value for value in (*exact, *floating) if value is not None]
+    finite = [value for value in (*exact, *floating) if value is not None and np.isfinite(value)]
     top = 1.15 * max([*finite, 20.0])
     bottom = min([value - 0.04 * top for value in finite if value < 0.0], default=0.0)
     for values, shift, marker, colour, words in (
         (exact, -0.14, "o", PALETTE[0], "to the exact product of the same inputs: crossbars alone"),
         (floating, 0.14, "s", PALETTE[1], "to the float network: with quantisation and all layers before"),
     ):
-        shown = [top if value is None else value for value in values]
-        filled = [value is not None for value in values]
-        stems = [bottom if value is None else value for value in values]
+        shown = [top if value is None else max(value, bottom) for value in values]
+        filled = [value is not None and np.isfinite(value) for value in values]
+        stems = [value if fill else bottom for value, fill in zip(shown, filled, strict=True)]
         axes.hlines(rows + shift, bottom, stems, color=colour, linewidth=1, alpha=0.5)
         for kind in (True, False):
             at = [row for row in rows if filled[row] == kind]
@@ -55,10 +57,12 @@ def _ratios(axes: Axes, result: InferenceResult) -> None:
                           label=words if kind or not any(filled) else None)  # fmt: skip
         for row in rows:
             if not filled[row]:
-                axes.annotate("exact", (top, row + shift), (-7, 0), textcoords="offset points", ha="right",
-                              va="center", fontsize=7.5, color=DARK)  # fmt: skip
+                exact_at = values[row] is None
+                axes.annotate("exact" if exact_at else "no signal", (shown[row], row + shift),
+                              (-7 if exact_at else 7, 0), textcoords="offset points",
+                              ha="right" if exact_at else "left", va="center", fontsize=7.5, color=DARK)  # fmt: skip
     axes.set_xlim(bottom, 1.03 * top)
-    axes.set_xlabel("signal-to-noise ratio [dB]; empty marker: no difference at all")
+    axes.set_xlabel("signal-to-noise ratio [dB]; empty marker: no difference at all, or no signal")
     axes.legend(loc="upper left", bbox_to_anchor=(0, -0.16 - 0.4 / max(len(rows), 2)), fontsize=8)
 
 

@@ -31,7 +31,7 @@ def draw(series: Mapping[str, Sequence[tuple[int, float, float]]]) -> Figure:
                           linewidth=1, label="in proportion" if at == 0 else None)  # fmt: skip
         axes.set_xscale("log", base=2)
         values = [row[1 + n] for rows in series.values() for row in rows]
-        if max(values) >= LOG_FROM * min(values):
+        if n == 0 or max(values) >= LOG_FROM * min(values):  # (in proportion is a straight line)
             axes.set_yscale("log")
         else:
             axes.set_ylim(bottom=0)
