@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,15 @@ import numpy as np
 
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
 from pimsim.config import System, config_hash, resolved
+from pimsim.config.base import Spec
 from pimsim.config.device import Device
-from pimsim.config.loading import load_device
-from pimsim.datasets import Dataset, load_dataset
+from pimsim.config.loading import load_device, load_system
+from pimsim.datasets import Dataset
 from pimsim.errors import InputError, did_you_mean, shown
 from pimsim.functional.mitigation.costs import MitigatedLayer, mitigation_notes
 from pimsim.functional.network.executor import Executor
 from pimsim.functional.network.graph import Network, Step, build_network
+from pimsim.functional.network.images import is_whole, read_images
 from pimsim.functional.network.preparation import (
     PreparedMatrix,
     check_batches,
@@ -57,6 +59,7 @@ Data = str | Path | Dataset | np.ndarray | tuple[np.ndarray, np.ndarray]
 
 TIERS = ("T0", "T1", "T2", "T3", "T3b")
 CALIBRATION_IMAGES = 64
+SEEDS = 2**63
 NOT_MODELLED = (
     "activations between layers are float32; each layer's inputs are quantised where they enter its crossbars",
     "biases, folded BatchNorm and everything without a weight matrix are computed digitally, without quantisation",
@@ -103,12 +106,11 @@ def infer(
     Raises:
         InputError: something given is wrong, or an operation cannot be executed.
     """
-    if tier is not None and tier not in TIERS:
-        raise InputError(f"there is no tier {shown(tier)}", key="tier", allowed=TIERS)
+    _check_options(seed, tier, images)
     network, program = _network(workload, system, overrides, input_shapes)
     cells = _device(device, device_overrides)
-    test, train = _data(data, images, calibration)
-    return _Execution(network, program, cells, test, train, seed, tier).run(progress)
+    test, train = read_images(data, images, calibration)
+    return _Execution(network, program, cells, test, train, int(seed), tier).run(progress)
 
 
 def sweep(
@@ -134,16 +136,29 @@ def sweep(
     of_device = key.startswith("device.")
     if of_device and options.get("device") is None:
         raise InputError("is a key of a device, and none is given", key=key, allowed="a device beside it")
-    test, train = _data(data, options.pop("images", None), options.pop("calibration", CALIBRATION_IMAGES))
-    results = []
-    for n, word in enumerate(words):
+    images = options.pop("images", None)
+    _check_options(options.get("seed", 0), options.get("tier"), images)
+    changes = []
+    for word in words:
         changed = [f"{key.removeprefix('device.')}={word}"]
-        results.append(infer(
-            workload, system, (test, train), progress=_part(progress, n, len(words)),  # type: ignore[arg-type]
-            overrides=[*overrides, *([] if of_device else changed)],
-            device_overrides=[*device_overrides, *(changed if of_device else [])], **options,
-        ))  # fmt: skip
+        changes.append({
+            "overrides": [*overrides, *([] if of_device else changed)],
+            "device_overrides": [*device_overrides, *(changed if of_device else [])],
+        })  # fmt: skip
+        _check_point(system, options.get("device"), **changes[-1])
+    test, train = read_images(data, images, options.pop("calibration", CALIBRATION_IMAGES))
+    results = [
+        infer(workload, system, (test, train), progress=_part(progress, n, len(words)), **each, **options)  # type: ignore[arg-type]
+        for n, each in enumerate(changes)
+    ]
     return InferenceSweep(SWEEP_FORMAT, __version__, key, tuple(words), tuple(results))
+
+
+def _check_point(system: Any, device: Any, overrides: Sequence[str], device_overrides: Sequence[str]) -> None:
+    """Whether a point's keys and values are allowed, before the first point has taken its time."""
+    if not isinstance(system, System):
+        load_system(system, overrides)
+    _device(device, device_overrides)
 
 
 def _word(value: Any) -> str:
@@ -158,6 +173,15 @@ def _part(progress: Progress | None, done: int, parts: int) -> Progress | None:
 
 
 # what is given
+
+
+def _check_options(seed: Any, tier: Any, images: Any) -> None:
+    if tier is not None and tier not in TIERS:
+        raise InputError(f"there is no tier {shown(tier)}", key="tier", allowed=TIERS)
+    if not is_whole(seed) or not 0 <= seed < SEEDS:
+        raise InputError(f"{shown(seed)} is not allowed", key="seed", allowed=f"a whole number from 0 to {SEEDS - 1}")
+    if images is not None and not is_whole(images):
+        raise InputError(f"{shown(images)} images are asked for", key="images", allowed="a whole number from 1")
 
 
 def _network(
@@ -200,42 +224,6 @@ def _device(device: str | Path | Device | None, overrides: Sequence[str]) -> Dev
             raise InputError("overrides change a device given by name or file, not one already loaded", key="device")
         return device
     return load_device(device, overrides)
-
-
-def _data(data: Any, images: int | None, calibration: int) -> tuple[Dataset, Dataset]:
-    """Images to execute, and images for calibration."""
-    if isinstance(calibration, bool) or not isinstance(calibration, int) or calibration < 1:
-        raise InputError(f"{shown(calibration)} images cannot calibrate", key="calibration",
-                         allowed="a whole number from 1")  # fmt: skip
-    if isinstance(data, tuple) and len(data) == 2 and isinstance(data[0], Dataset):
-        return data  # of a sweep
-    if isinstance(data, str | Path):
-        test = load_dataset(data, images=images)
-        for most in (calibration, None):  # there may be fewer images than calibration wants
-            try:
-                return test, _first(load_dataset(data, split="train", images=most), calibration)
-            except InputError:
-                continue
-        return test, _first(test, calibration)  # there is no such split
-    test = _first(_dataset(data), images)
-    return test, _first(test, calibration)
-
-
-def _dataset(data: Any) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
-    images, labels = data if isinstance(data, tuple) else (data, None)
-    labels = None if labels is None else np.asarray(labels, np.int64)
-    classes = () if labels is None else tuple(map(str, range(int(labels.max(initial=0)) + 1)))
-    return Dataset("data", np.asarray(images, np.float32), labels, classes, "given as arrays")
-
-
-def _first(data: Dataset, images: int | None) -> Dataset:
-    if images is None or images >= len(data):
-        return data
-    if images < 1:
-        raise InputError(f"{images} images are asked for", key="images", allowed=f"1 to {len(data)}")
-    return replace(data, images=data.images[:images], labels=None if data.labels is None else data.labels[:images])
 
 
 # the execution
@@ -342,6 +330,15 @@ class _Execution:
             calibration_source=self.train.source, seed=self.seed, tier=self.tier,
         )  # fmt: skip
 
+    def _nothing_changed(self, idle: Sequence[str], crossbars: Sequence[Sequence[CrossbarProducts]]) -> list[str]:
+        """That the device, as far as ``idle`` does not name its parts, did nothing to any product of this run."""
+        if self.device is None or any(each.counts.noise for step in crossbars for each in step):
+            return []
+        named = {note.partition(" ")[0] for note in idle}
+        parts = [name for name in _configured(self.device) if f"device.{name}" not in named]
+        words = ", ".join(f"device.{name}" for name in parts)
+        return [f"{words} changed no product in this run: rounding took away what it did, if anything"] if parts else []
+
     def _mitigated(
         self, prepared: Sequence[Sequence[PreparedMatrix]], crossbars: Sequence[Sequence[CrossbarProducts]]
     ) -> list[MitigatedLayer]:
@@ -361,9 +358,16 @@ class _Execution:
         notes.append(f"histograms show up to {SAMPLE} vectors of a layer, spread over the windows of the first images")
         if one_by_one:
             notes.append("the network takes one image at a time: a batch is written into it")
-        notes += _without_effect([matrix.notes for step in crossbars for each in step for matrix in each.matrices])
+        idle = _without_effect([matrix.notes for step in crossbars for each in step for matrix in each.matrices])
+        notes += [*idle, *self._nothing_changed(idle, crossbars)]
         notes += mitigation_notes(self.program.system.mapping.mitigation, self._mitigated(prepared, crossbars))
         return tuple(dict.fromkeys([*notes, *self.program.notes]))
+
+
+def _configured(device: Device) -> list[str]:
+    """Keys of the parts that a device has; the cell last, as other parts need its conductances too."""
+    parts = [name for name, part in device if isinstance(part, Spec)]
+    return sorted(parts, key=lambda name: name == "cell")
 
 
 def _without_effect(notes: Sequence[Sequence[str]]) -> list[str]:

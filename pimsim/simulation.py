@@ -9,11 +9,12 @@ from typing import Literal
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
 from pimsim.arch.run import run_compiled
 from pimsim.config import System, load_system, naming_keys
+from pimsim.device.endurance import endurance_at
 from pimsim.errors import InputError, shown
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill, Timing
-from pimsim.results import Result, build_result
+from pimsim.results import Result, build_result, with_endurance
 from pimsim.results.trace import TraceFile
 from pimsim.workload import Dataflow, Workload, load_workload, lower
 
@@ -38,6 +39,7 @@ def simulate(
     progress: Progress | None = None,
     placing: Progress | None = None,
     trace: TraceFile | None = None,
+    endurance: float | tuple[float, float] | None = None,
 ) -> Result:
     """Run a network on a system of chips.
 
@@ -57,6 +59,8 @@ def simulate(
         progress: called now and then with windows done and windows in all.
         placing: called now and then with moves done and moves in all of a search for a placement.
         trace: an open :class:`pimsim.results.trace.TraceFile`.
+        endurance: writes that a cell bears, or of the median cell with the standard deviation of log10 over the
+            cells; None: both ends of the range of ReRAM.
 
     Raises:
         InputError: something given is wrong, or the network does not fit the system.
@@ -69,7 +73,11 @@ def simulate(
     program = map_workload(
         workload, system, noc=noc, overrides=overrides, input_shapes=input_shapes, placing=placing
     )
-    return build_result(program, _run(program, batch, engine, progress, trace), batch, engine)
+    writes, decades = endurance if isinstance(endurance, tuple) else (endurance, 0.0)
+    if writes is not None:
+        endurance_at(writes, decades, 0.5)  # an error before the run
+    result = build_result(program, _run(program, batch, engine, progress, trace), batch, engine)
+    return result if writes is None else with_endurance(result, writes, "given", decades)
 
 
 def map_workload(

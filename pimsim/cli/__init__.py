@@ -21,7 +21,7 @@ from pimsim.cli.baseline import baseline
 from pimsim.cli.device import device
 from pimsim.cli.infer import infer
 from pimsim.cli.noc import noc
-from pimsim.cli.options import JSON, SET, check_name, read_shape
+from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_endurance, read_shape
 from pimsim.cli.report import compare, report
 from pimsim.cli.sweep import pareto, sweep
 from pimsim.cli.validate import validate
@@ -125,6 +125,7 @@ cli.add_command(report)
               help="simpy: the slow reference of the same model.")  # fmt: skip
 @click.option("--fidelity", type=click.Choice(["engine", "analytical"]), default="engine", show_default=True,
               help="analytical: an estimate without events, on an ideal network.")  # fmt: skip
+@ENDURANCE
 @SET
 @_INPUT
 @click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
@@ -141,6 +142,7 @@ def run(
     noc: str,
     engine: str,
     fidelity: str,
+    endurance: str | None,
     overrides: tuple[str, ...],
     inputs: tuple[str, ...],
     out: str | None,
@@ -152,6 +154,7 @@ def run(
     if batch < 1:
         raise InputError(f"a batch of {batch} images cannot run", key="--batch", allowed="a whole number from 1")
     shapes = dict(map(read_shape, inputs))
+    borne = None if endurance is None else read_endurance(endurance)
     _check_names(out, **trace)
     if fidelity == "analytical":
         _check_estimate(trace["trace"])
@@ -167,6 +170,10 @@ def run(
             result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
                                input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
                                trace=timeline)  # fmt: skip
+        if borne is not None:
+            from pimsim.results import with_endurance
+
+            result = with_endurance(result, borne[0], "given", borne[1])
         if folder is not None:
             folder.fill(result)
     _print_result(result, as_json, quiet)

@@ -49,8 +49,6 @@ def infer(
     Its weights lie in crossbars of SYSTEM; decisions are compared with those in floating point and in exact integers.
     """
     check_name("--out", out)
-    if not 0 <= seed < 2**63:
-        raise InputError(f"{seed} is not allowed", key="--seed", allowed="a whole number from 0")
     swept = options.pop("sweep")
     key, values = ("", []) if swept is None else _sweep(swept)
     of_device = tuple(text for text in overrides if text.startswith("device."))

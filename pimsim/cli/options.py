@@ -11,6 +11,26 @@ SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", hel
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else on stdout.")
 
 
+ENDURANCE = click.option("--endurance", metavar="WRITES[,DECADES]", help="Writes that a cell bears (the median cell), "
+                         "and the spread of their log10; default: the range of ReRAM.")  # fmt: skip
+
+
+def read_endurance(text: str) -> tuple[float, float]:
+    """WRITES or WRITES,DECADES as the median and sigma of endurance."""
+    from pimsim.device.endurance import endurance_at
+
+    try:
+        writes, decades = map(float, text.split(",")) if "," in text else (float(text), 0.0)
+    except ValueError:
+        raise InputError(f"{text!r} is no endurance", key="--endurance", allowed="WRITES or WRITES,DECADES") from None
+    try:
+        endurance_at(writes, decades, 0.5)
+    except InputError as error:
+        what = "writes" if error.key == "endurance.writes" else "decades"
+        raise InputError(f"{what} {error.what}", key="--endurance", allowed=error.allowed) from None
+    return writes, decades
+
+
 def check_name(key: str, name: str | None, kind: str = "folder") -> None:
     """Raises InputError for an output that is given an empty name."""
     if name == "":

@@ -10,6 +10,8 @@ assumption.  Writes are counted in :mod:`pimsim.device.write_counter`.
 
 from __future__ import annotations
 
+import math
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +21,11 @@ from pimsim.errors import InputError, shown
 RERAM_ENDURANCE = (1e8, 1e12)
 """Writes that a ReRAM cell bears, lowest and highest (ESWEEK 2022 tutorial on heterogeneous PIM manycores, table 1;
 elsewhere 1e6 to 1e9 is called conservative)."""
+
+
+WEAKEST, HUNDREDTH = "the weakest cell", "1 % of the cells"  #: for which cells a lifetime is given
+
+MOST_WRITES, MOST_DECADES = 1e30, 20  #: of a distribution over cells, as of a device file
 
 
 def endurance_of_cells(
@@ -41,6 +48,30 @@ def endurance_of_cells(
     if sigma_decades == 0:
         return np.full(shape, float(median))
     return median * 10.0 ** (sigma_decades * generator.standard_normal(shape))
+
+
+def endurance_at(median: float, sigma_decades: float, share: float) -> float:
+    """Endurance [writes] below which that of so large a share of the cells lies.
+
+    Raises:
+        InputError: as of :func:`endurance_of_cells`; the share is not between 0 and 1.
+    """
+    if not 0 < median <= MOST_WRITES:
+        raise InputError(f"is {shown(median)}", key="endurance.writes", allowed=f"more than 0, at most {MOST_WRITES:g}")
+    if not 0 <= sigma_decades <= MOST_DECADES:
+        raise InputError(f"is {shown(sigma_decades)}", key="endurance.sigma_decades", allowed=f"0 to {MOST_DECADES}")
+    if not 0 < share < 1:
+        raise InputError(f"a share of {shown(share)} of the cells", allowed="between 0 and 1")
+    return float(median * 10.0 ** (sigma_decades * NormalDist().inv_cdf(share)))
+
+
+def endurance_of_weakest(median: float, sigma_decades: float, cells: int) -> float:
+    """Endurance [writes] of the weakest of so many cells: the median over draws, 1 - (1 - share)^cells = 1/2.
+
+    Raises:
+        InputError: as of :func:`endurance_at`.
+    """
+    return endurance_at(median, sigma_decades, -math.expm1(-math.log(2) / max(1, cells)))
 
 
 def lifetime(endurance: float | np.ndarray, writes: float | np.ndarray) -> np.ndarray:

@@ -58,8 +58,9 @@ def worn_cells(matrices: Iterable[Matrix], device: Device, seed: int) -> WornCel
     if not cells:
         return WornCells(0, 0, 0, 0)
     lowest = np.sort(np.concatenate(weakest))
-    first, worn = (first_failure(np.ones(1), lowest[at : at + 1]).units for at in (0, math.ceil(WORN_SHARE * cells) - 1))
-    return WornCells(cells, stuck, *(max(0, int(units - endurance.writes_before)) for units in (first, worn)))
+    first = first_failure(np.ones(lowest.size), lowest).units
+    worn = math.floor(lowest[math.ceil(WORN_SHARE * cells) - 1])
+    return WornCells(cells, stuck, *(max(0, math.floor(units - endurance.writes_before)) for units in (first, worn)))
 
 
 def _endurances(matrix: Matrix, endurance: Endurance, seed: int) -> Iterator[np.ndarray]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
+from pimsim.device.endurance import HUNDREDTH, WEAKEST
+
 if TYPE_CHECKING:
     from pimsim.results.record import Result
 
@@ -96,9 +98,15 @@ def _wear(result: Result) -> str:
     wear = result.wear
     if not wear.writes:
         return "no cell is written"
-    lasts = ", ".join(f"{_large(each.programmings or 0)} at {_large(each.endurance)}" for each in wear.lifetimes)
+    lasts = ", ".join(f"{_large(each.programmings or 0)} at {_large(each.endurance)}{_of_which(each.source)}"
+                      for each in wear.lifetimes)  # fmt: skip
     lasts = lasts.replace(" at ", " programmings at an endurance of ", 1)
     return f"mean {wear.mean_writes:.3g}, maximum {wear.max_writes:,} writes a cell: lasts {lasts}"
+
+
+def _of_which(source: str) -> str:
+    """The cells for which an endurance holds, where it is not the same for all."""
+    return next((f" ({cells})" for cells in (WEAKEST, HUNDREDTH) if source.endswith(cells)), "")
 
 
 def _large(value: float) -> str:

@@ -14,7 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pimsim.config.records import Crossbar
-from pimsim.device.endurance import RERAM_ENDURANCE, lifetime
+from pimsim.device.endurance import (
+    HUNDREDTH,
+    RERAM_ENDURANCE,
+    WEAKEST,
+    endurance_at,
+    endurance_of_weakest,
+    lifetime,
+)
 from pimsim.mapping.program import Layer, Program
 from pimsim.results.record import Lifetime, Programming, Result, Wear
 
@@ -134,7 +141,25 @@ def lifetime_at(endurance: float, source: str, max_writes: int) -> Lifetime:
     return Lifetime(endurance, source, int(runs) if np.isfinite(runs) else None)
 
 
-def with_endurance(result: Result, endurance: float, source: str) -> Result:
-    """The same result, its lifetime that of cells which bear ``endurance`` writes."""
-    found = lifetime_at(endurance, source, result.wear.max_writes)
-    return replace(result, wear=replace(result.wear, lifetimes=(found,)))
+def with_endurance(result: Result, endurance: float, source: str, sigma_decades: float = 0.0) -> Result:
+    """The same result, its lifetime that of cells which bear ``endurance`` writes.
+
+    With a spread over the cells there are two lifetimes: that of the weakest of the cells that are written (the median
+    over draws), and that until 1 % of them are stuck.
+
+    Args:
+        endurance: writes that the median cell bears.
+        source: where that is from.
+        sigma_decades: standard deviation of log10 of the writes over the cells; 0: all alike.
+
+    Raises:
+        InputError: an endurance that is not more than 0, or a spread that is negative or beyond reason.
+    """
+    wear = result.wear
+    words = source if sigma_decades == 0 else f"{source}, {endurance:g} writes with {sigma_decades:g} decades"
+    of_weakest = endurance_of_weakest(endurance, sigma_decades, wear.cells_written) if sigma_decades else endurance
+    found = [lifetime_at(of_weakest, f"{words}: {WEAKEST}" if sigma_decades else words, wear.max_writes)]
+    if sigma_decades:
+        hundredth = endurance_at(endurance, sigma_decades, 0.01)
+        found.append(lifetime_at(hundredth, f"{words}: {HUNDREDTH}", wear.max_writes))
+    return replace(result, wear=replace(wear, lifetimes=tuple(found)))

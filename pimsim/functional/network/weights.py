@@ -12,6 +12,7 @@ from onnx import external_data_helper, inliner, numpy_helper
 from pimsim.errors import InputError
 from pimsim.workload.onnx_import import read_model
 
+WITH_WEIGHTS = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "LSTM", "GRU", "RNN"))
 NEEDS_WEIGHTS = "infer needs the network's weights (run does without)"
 
 
@@ -19,13 +20,24 @@ def read_with_weights(path: str | Path) -> onnx.ModelProto:
     """The model with its external data, its functions inlined.
 
     Raises:
-        InputError: the file cannot be read, or its weights are neither in it nor beside it.
+        InputError: the file cannot be read, or its weights are neither in it nor beside it, or inputs.
     """
     model = read_model(path)
     for tensor in model.graph.initializer:
         if external_data_helper.uses_external_data(tensor):
             _read_external(tensor, path)
-    return inliner.inline_local_functions(model) if model.functions else model
+    model = inliner.inline_local_functions(model) if model.functions else model
+    _check_weights_have_values(model.graph, path)
+    return model
+
+
+def _check_weights_have_values(graph: onnx.GraphProto, path: str | Path) -> None:
+    """Weights may be declared as inputs of the network, for whoever runs it to hand in."""
+    inputs = {each.name for each in graph.input} - {each.name for each in graph.initializer}
+    operands = (each for node in graph.node if node.op_type in WITH_WEIGHTS for each in node.input[1:3])
+    empty = next((each for each in operands if each in inputs), None)
+    if empty is not None and len(inputs) > 1:
+        raise InputError(f"'{empty}' is an input of the network, without values; {NEEDS_WEIGHTS}", file=path)
 
 
 def _read_external(tensor: onnx.TensorProto, path: str | Path) -> None:

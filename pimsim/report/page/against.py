@@ -52,6 +52,15 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
             + _left_out(missing))  # fmt: skip
 
 
+def incomplete(named: Mapping[str, Result]) -> str:
+    """A warning where energies miss work: ratios to them flatter the chip."""
+    names = [name for name, each in named.items() if any(work.is_headline for work in each.costs.unpriced)]
+    if not names:
+        return ""
+    return html.text(f"The energy of {', '.join(names)} misses work that has no price (see the summary): the ratios of "
+                     "energy are too high by as much.", "warn")  # fmt: skip
+
+
 def _left_out(missing: Sequence[Missing]) -> str:
     reasons: dict[str, list[str]] = {}
     for each in missing:
@@ -169,7 +178,7 @@ def _roofline_message(named: Mapping[str, Result], pairs: Sequence[Pair]) -> str
     except InputError:
         return words
     gpu = max((pair for pair in pairs if pair.result == best.result), key=lambda pair: pair.baseline_rate_per_s)
-    return (f"{words}, {rate / peak:.1%} of the chips' peak; at most at "
+    return (f"{words}, {100 * rate / peak:.2g}% of the chips' peak; at most at "
             f"{with_unit(gpu.flops * gpu.baseline_rate_per_s, 'FLOP/s', 3)} on {gpu.baseline}")  # fmt: skip
 
 

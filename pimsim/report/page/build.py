@@ -124,7 +124,8 @@ def _run_sections(subjects: Subjects, build: _Build) -> list[Section]:
     pairs, missing = set_beside(named, subjects.baselines, subjects.networks, subjects.baseline_batch)
     if pairs or missing:
         pictures = build.figures(against.drawings(named, pairs)) if pairs else ""
-        sections.append(Section("baselines", "Beside the baselines", pictures + against.table(pairs, missing)))
+        sections.append(Section("baselines", "Beside the baselines", pictures + against.table(pairs, missing)
+                                + against.incomplete(named)))  # fmt: skip
     pictures = build.figures(systems.drawings(named))
     if pictures:
         sections.append(Section("systems", "Systems", pictures))

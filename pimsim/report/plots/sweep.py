@@ -82,10 +82,18 @@ def _title(found: InferenceSweep, shares: Sequence[Share]) -> str:
     what = "Accuracy" if found.results[0].accuracy is not None else "Agreement"
     if shares[best].share == shares[worst].share:
         message = f"{what} is {shares[best].share:.1%} whatever {name} is"
+    elif _overlap([shares[0], shares[-1]]) and _overlap([shares[best], shares[worst]]):
+        message = f"{what}: no difference beyond the 95 % intervals, whatever {name} is"
     else:
         message = (f"{what} goes from {shares[best].share:.1%} at {name} {found.values[best]} to "
                    f"{shares[worst].share:.1%} at {found.values[worst]}")  # fmt: skip
     return f"{message}\n{first.workload} on {first.system}, {first.images:,} images of {first.data}, seed {first.seed}"
+
+
+def _overlap(shares: Sequence[Share]) -> bool:
+    """Whether some value lies in the 95 % intervals of all."""
+    low, high = zip(*(share.interval for share in shares), strict=True)
+    return max(low) <= min(high)
 
 
 def _hint(axes: Axes, result: InferenceResult) -> None:
