@@ -107,7 +107,7 @@ def infer(
         InputError: something given is wrong, or an operation cannot be executed.
     """
     _check_options(seed, tier, images)
-    network, program = _network(workload, system, overrides, input_shapes)
+    network, program = read_network(workload, system, overrides, input_shapes)
     cells = _device(device, device_overrides)
     test, train = read_images(data, images, calibration)
     return _Execution(network, program, cells, test, train, int(seed), tier).run(progress)
@@ -184,10 +184,11 @@ def _check_options(seed: Any, tier: Any, images: Any) -> None:
         raise InputError(f"{shown(images)} images are asked for", key="images", allowed="a whole number from 1")
 
 
-def _network(
+def read_network(
     workload: str | Path, system: str | Path | System, overrides: Sequence[str],
     input_shapes: Mapping[str, Sequence[int]] | None,
 ) -> tuple[Network, Program]:  # fmt: skip
+    """A network with the values of its weights, and laid onto a system; arguments and errors as :func:`infer`."""
     path = _weights_file(workload)
     model = read_with_weights(path)
     imported = import_model(model, input_shapes, name=path.stem, file=str(path))

@@ -25,6 +25,7 @@ from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_endurance,
 from pimsim.cli.report import compare, report
 from pimsim.cli.sweep import pareto, sweep
 from pimsim.cli.validate import validate
+from pimsim.cli.wear import wear
 from pimsim.errors import InputError, one_line
 from pimsim.version import __version__
 
@@ -107,6 +108,7 @@ cli.add_command(baseline)
 cli.add_command(validate)
 cli.add_command(noc)
 cli.add_command(infer)
+cli.add_command(wear)
 cli.add_command(device)
 cli.add_command(sweep)
 cli.add_command(pareto)

@@ -56,6 +56,9 @@ def endurance_at(median: float, sigma_decades: float, share: float) -> float:
     Raises:
         InputError: as of :func:`endurance_of_cells`; the share is not between 0 and 1.
     """
+    for value in (median, sigma_decades):
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise InputError(f"{shown(value)} is no number", key="endurance")
     if not 0 < median <= MOST_WRITES:
         raise InputError(f"is {shown(median)}", key="endurance.writes", allowed=f"more than 0, at most {MOST_WRITES:g}")
     if not 0 <= sigma_decades <= MOST_DECADES:

@@ -109,6 +109,9 @@ def layer_table(result: InferenceResult, width: int) -> Table:
     for layer in result.layers:
         name = shortened(layer.name, max(10, width // 5))
         table.add_row(Text(name), *(Text(column.cell(layer)) for column in columns))
+    if any(layer.clipped for layer in result.layers):
+        table.caption = "ADC clips: sums above the range of the ADC, and sums below 0, which errors of cells can make"
+        table.caption_justify = "left"
     return table
 
 

@@ -83,7 +83,7 @@ class LayerValues:
     clipped_weights: int  #: weights cut off before quantisation (mapping.mitigation.weight_clip)
     saturated_inputs: float  #: share of the inputs that were beyond the calibrated range
     conversions: int
-    clipped: int  #: conversions that the ADC could not hold
+    clipped: int  #: conversions that the ADC could not hold: sums beyond its full scale, and below 0
     outputs: int
     overflows: int  #: of partial sums in output registers
     exact_signal: float  #: mean square of the exact integer products

@@ -154,6 +154,7 @@ def test_results_do_not_depend_on_how_images_are_split(
     for layer, same in zip(whole.layers, split.layers, strict=True):
         assert layer.exact_noise == pytest.approx(same.exact_noise, rel=1e-12)
         assert (layer.clipped, layer.conversions) == (same.clipped, same.conversions)
+        assert layer.input_scale == same.input_scale
     assert whole.agreement_float == split.agreement_float
 
 
@@ -240,6 +241,17 @@ def test_parts_of_a_device_without_effect_are_named(cnn: str) -> None:
     assert [note for note in notes if note.startswith("device.programming has no effect in this run")]
 
 
+def test_a_device_that_changes_no_product_is_named(cnn: str) -> None:
+    def told(sigma: float) -> list[str]:
+        reads = {"thermal": False, "shot": False, "other": {"sigma": sigma, "relative_to": "range"}}
+        noisy = Device.model_validate({**NOISE.model_dump(), "read_noise": reads})
+        notes = pimsim.infer(cnn, "isaac-ce", data(2), device=noisy).notes
+        return [note for note in notes if "changed no product in this run" in note]
+
+    assert len(told(1e-9)) == 1 and "device.read_noise" in told(1e-9)[0]
+    assert told(0.05) == []
+
+
 def test_calibration_that_saw_less_saturates_inputs(cnn: str) -> None:
     images = data(30)
     images.images[0] /= 100
@@ -302,6 +314,14 @@ def test_a_sweep_changes_one_key(cnn: str) -> None:
         sweep(cnn, "isaac-ce", data(4), "device.read_noise.other.sigma", [0.1])
 
 
+def test_a_sweep_checks_every_value_before_the_first_point(cnn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pimsim.inference.infer", lambda *_, **__: pytest.fail("a point was executed"))
+    noisy = write_device(Path(cnn).with_name("late.yaml"))
+    for key, value in (("chip.tile.ima.adc.bits", "many"), ("device.read_noise.other.sigma", -1)):
+        with pytest.raises(InputError, match=str(value)):
+            sweep(cnn, "isaac-ce", data(4), key, [8, value], device=noisy)
+
+
 def write_device(path: Path) -> str:
     path.write_text(json.dumps(NOISE.model_dump(exclude_none=True)))
     return str(path)
@@ -327,6 +347,27 @@ def test_bad_input_is_one_line(cnn: str, tmp_path: Path) -> None:
     refused("no dataset is called 'digit'", cnn, "isaac-ce", "digit")
     refused("cannot be read", str(tmp_path / "absent.onnx"), "isaac-ce", data(2))
     refused("changes a device, and none is given", cnn, "isaac-ce", data(2), device_overrides=["drift.time_s=3"])
+
+
+def test_bad_arrays_and_numbers_are_one_line(cnn: str) -> None:
+    images = images_for((3, 2, 8, 8))
+    refused("a tuple of 1 is neither images nor images and labels", cnn, "isaac-ce", (images,))
+    refused("2.5 images are asked for", cnn, "isaac-ce", images, images=2.5)
+    refused("holds images that are no numbers", cnn, "isaac-ce", np.full((3, 2, 8, 8), "a"))
+    refused("holds images of different sizes", cnn, "isaac-ce", [[1.0, 2.0], [3.0]])
+    refused("holds labels that are no numbers", cnn, "isaac-ce", (images, ["a", "b", "c"]))
+    refused("holds labels of shape [3, 1]", cnn, "isaac-ce", (images, [[0], [1], [2]]))
+    for labels in ([0.5, 0, 1], [-1, 0, 1], [0, 1, np.nan], [0, 1, 10**12]):
+        refused("holds labels that are no classes", cnn, "isaac-ce", (images, labels))
+    for seed in ("x", 1.5, -1, 2**63, True):
+        refused("a whole number from 0 to 9223372036854775807", cnn, "isaac-ce", images, seed=seed)
+
+
+@pytest.mark.parametrize(("kind", "x", "w"), [("Gemm", ["N", 8], [8, 4]), ("Conv", ["N", 2, 8, 8], [4, 2, 3, 3])])
+def test_weights_that_are_inputs_are_missed(kind: str, x: list[int | str], w: list[int], tmp_path: Path) -> None:
+    g = Graph(17)
+    file = saved(g.model(g(kind, g.input("x", x), g.input("w", w))), tmp_path / "inputs.onnx")
+    refused("'w' is an input of the network, without values", file, "isaac-ce", data(2))
 
 
 def test_weights_that_are_beside_the_file_are_read_and_missed(tmp_path: Path) -> None:

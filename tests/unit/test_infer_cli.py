@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pimsim.cli import main
-from pimsim.report.inference import decibels, per_cent
+from pimsim.report.inference import decibels, per_cent, sweep_notes
+from pimsim.report.plots import layer_values
+from pimsim.report.plots import sweep as sweep_plot
 from pimsim.report.plots.inference import save_inference_plots
-from pimsim.results.inference import InferenceResult, InferenceSweep, load_inference
+from pimsim.results.inference import InferenceResult, InferenceSweep, Share, load_inference, snr_db
 from tests.unit.inference_networks import images_for, saved, small_cnn
 
 
@@ -49,6 +53,11 @@ def test_tables_say_how_networks_decide_and_what_layers_do(
     for words in ("cnn on isaac-ce, ideal cells, 8 images of data", "SNR to exact", "[dB]", "Accuracy on crossbars",
                   "100.00% (8 of 8; 95 %: 67.56% to 100.00%)", "Writes of the weights", "note: "):  # fmt: skip
         assert words in out
+    assert "ADC clips: " not in out
+    narrow = ("--set", "chip.tile.ima.adc.bits=2")
+    assert "above the range of the ADC, and sums below 0" in shown(
+        capsys, network, "--arch", "isaac-ce", "--data", data, *narrow
+    )
     assert shown(capsys, network, "--arch", "isaac-ce", "--data", data, "--quiet") == ""
 
 
@@ -98,6 +107,41 @@ def test_a_sweep_without_numbers_is_drawn_too(
     assert (tmp_path / "out" / "sweep.png").stat().st_size > 5_000
 
 
+def test_a_sweep_keeps_notes_of_single_points_and_claims_no_difference_within_intervals(
+    capsys: pytest.CaptureFixture[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    network, data = files
+    (tmp_path / "sweep.json").write_text(
+        shown(capsys, network, "--arch", "isaac-ce", "--data", data, "--json", "--sweep", "mapping.weight_bits=15,16")
+    )
+    found = load_inference(tmp_path)
+    assert isinstance(found, InferenceSweep)
+    first, second = found.results
+    assert sweep_notes(found) == first.notes
+    noted = replace(found, results=(first, replace(second, notes=(*second.notes, "odd"))))
+    assert sweep_notes(noted) == (*first.notes, "weight_bits 16: odd")
+    for counts, told in (((50, 52), "no difference beyond"), ((50, 90), "goes from"), ((50, 50), "whatever")):
+        pairs = zip(found.results, counts, strict=True)
+        results = tuple(replace(each, accuracy=Share(count, 100)) for each, count in pairs)
+        title = sweep_plot.draw(replace(found, results=results)).axes[0].get_title()
+        assert told in title
+
+
+def test_a_layer_without_signal_is_no_exact_one(
+    capsys: pytest.CaptureFixture[str], files: tuple[str, str], tmp_path: Path
+) -> None:
+    network, data = files
+    text = shown(capsys, network, "--arch", "isaac-ce", "--data", data, "--json", "--set", "chip.tile.ima.adc.bits=2")
+    (tmp_path / "inference.json").write_text(text)
+    result = load_inference(tmp_path)
+    assert isinstance(result, InferenceResult)
+    silent = replace(result, layers=(replace(result.layers[0], exact_signal=0.0), *result.layers[1:]))
+    assert silent.layers[0].exact_snr_db == -math.inf
+    axes = layer_values.draw(silent).axes[0]
+    assert "its products are nothing else" in axes.get_title()
+    assert "no signal" in [text.get_text() for text in axes.texts]
+
+
 def test_a_noisy_result_without_labels_is_drawn_too(
     capsys: pytest.CaptureFixture[str], files: tuple[str, str], tmp_path: Path
 ) -> None:
@@ -117,11 +161,12 @@ def test_a_noisy_result_without_labels_is_drawn_too(
     [
         (("--images", "99"), "--images: 99 images"),
         (("--images", "0"), "--images: 0 images"),
-        (("--seed", "-1"), "--seed: -1 is not allowed"),
+        (("--seed", "-1"), "--seed: -1 is not allowed; allowed: a whole number from 0 to 9223372036854775807"),
         (("--calibration", "0"), "--calibration: 0 images cannot calibrate"),
         (("--sweep", "adc"), "--sweep: 'adc' is no sweep"),
         (("--sweep", "mapping.weight_bits=8,"), "--sweep: 'mapping.weight_bits=8,' is no sweep"),
         (("--sweep", "device.drift.time_s=1,2"), "is a key of a device, and none is given"),
+        (("--sweep", "mapping.weight_bits=8,x"), "--sweep mapping.weight_bits=x"),
         (("--sweep", "mapping.bits=1,2"), "--sweep mapping.bits=1: mapping.bits: mapping has no key 'bits'"),
         (("--device", "nosuch"), "nosuch"),
         (("--out", ""), "--out: the name of the folder is empty"),
@@ -154,6 +199,8 @@ def test_networks_without_weights_name_those_that_have_some(capsys: pytest.Captu
 
 
 def test_numbers_are_told_apart_from_none() -> None:
-    assert (decibels(None), decibels(12.345)) == ("exact", "12.3")
+    assert (decibels(None), decibels(12.345), decibels(-math.inf)) == ("exact", "12.3", "no signal")
+    assert (snr_db(1.0, 0.0), snr_db(0.0, 0.0), snr_db(0.0, 1.0)) == (None, None, -math.inf)
+    assert snr_db(100.0, 1.0) == pytest.approx(20.0)
     assert (per_cent(0.0), per_cent(1e-6)) == ("0", "0.0001")
     assert json.loads(json.dumps(per_cent(0.5))) == "50"

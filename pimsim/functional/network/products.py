@@ -158,8 +158,8 @@ class RangeProducts(ExactProducts):
         for first in range(0, height, self.rows):
             tile = slice(first, first + self.rows)
             for group in range(len(self.weights)):
-                part = vectors[:, group * height : (group + 1) * height][:, tile].astype(self.weights.dtype, copy=False)
-                part = part @ self.weights[group, tile]
+                rows = vectors[:, group * height : (group + 1) * height][:, tile]
+                part = rows.astype(self.weights.dtype, copy=False) @ self.weights[group, tile]
                 self.largest_partial = max(self.largest_partial, int(np.abs(part).max(initial=0)))
         return super().multiply(vectors, first_vector, stride)
 

@@ -25,6 +25,7 @@ from pimsim.functional.mitigation.clipping import clipped_weights
 
 RANGE_BITS = 12  #: significant bits of a calibrated range; of float32's 24, the last few differ
 
+
 @dataclass(frozen=True)
 class Range:
     """What the inputs of a matrix were like in calibration."""

@@ -69,7 +69,7 @@ def _ratios(axes: Axes, result: InferenceResult) -> None:
 def _cut_off(axes: Axes, result: InferenceResult) -> None:
     rows = np.arange(len(result.layers))
     kinds = (
-        ([layer.clipped_share for layer in result.layers], PALETTE[5], "conversions clipped by the ADC"),
+        ([layer.clipped_share for layer in result.layers], PALETTE[5], "conversions beyond the ADC, at either end"),
         ([layer.saturated_inputs for layer in result.layers], PALETTE[4], "inputs beyond the calibrated range"),
         ([layer.overflow_share for layer in result.layers], PALETTE[3], "overflows of registers, by outputs"),
     )
