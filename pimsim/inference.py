@@ -16,6 +16,7 @@ from pimsim.config.device import Device
 from pimsim.config.loading import load_device, load_system
 from pimsim.datasets import Dataset
 from pimsim.errors import InputError, did_you_mean, shown
+from pimsim.functional.crossbar import TIERS, program_matrix
 from pimsim.functional.mitigation.costs import MitigatedLayer, mitigation_notes
 from pimsim.functional.network.executor import Executor
 from pimsim.functional.network.graph import Network, Step, build_network
@@ -57,7 +58,6 @@ __all__ = ["infer", "sweep"]
 Progress = Callable[[int, int], None]  #: (images done, in all)
 Data = str | Path | Dataset | np.ndarray | tuple[np.ndarray, np.ndarray]
 
-TIERS = ("T0", "T1", "T2", "T3", "T3b")
 CALIBRATION_IMAGES = 64
 SEEDS = 2**63
 NOT_MODELLED = (
@@ -243,8 +243,6 @@ class _Execution:
     tier: str | None
 
     def run(self, progress: Progress | None) -> InferenceResult:
-        from pimsim.functional.crossbar import program_matrix
-
         images, calibration = self._fitted(self.test), self._fitted(self.train)
         executor = Executor(self.network)
         self._check(executor, images)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+import pimsim.engine  # noqa: F401  (it says where compiled code is kept)
 from pimsim.device.wear_levelling import ROTATE, START_GAP
 
 

@@ -30,6 +30,7 @@ from pimsim.config.records import Ima, System
 from pimsim.errors import InputError, shown
 from pimsim.functional.cells import inert_everywhere
 from pimsim.functional.encoding import checked_integers
+from pimsim.functional.flips import AGE
 from pimsim.functional.gaussian import Numbers
 from pimsim.functional.part import Part, make_part
 from pimsim.mapping.arithmetic import Arithmetic, arithmetic_of, layer_arithmetic
@@ -40,7 +41,6 @@ TIERS = ("T0", "T1", "T2", "T3", "T3b")
 PART_CELLS = 1 << 25  #: cells that are encoded at a time
 SAMPLE = 64  #: vectors from which T3b takes its moments where the ADC is not ideal
 BLOCK = 4096  #: vectors that are worked on at a time
-AGE = 256  #: vectors after which cells are looked at again where reads change them
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pimsim.functional.encoding import Encoded
 from pimsim.functional.gaussian import Numbers
 from pimsim.mapping.arithmetic import Arithmetic
 
-AGE = 256  #: vectors whose events are drawn from a stream of their own
+AGE = 256  #: vectors of one age: their flips have a stream of their own, and cells that reads change are as they were
 AT_ONCE = 1 << 20  #: events
 
 

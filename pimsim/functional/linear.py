@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pimsim.engine.compiling import compiled
+from pimsim.functional.encoding import EXACT
 from pimsim.functional.gaussian import Numbers, column_hash, normal, plane_key
 from pimsim.mapping.arithmetic import Arithmetic
 
-EXACT_32, EXACT_64 = 1 << 24, 1 << 53  #: whole numbers that float32 and float64 hold exactly
+EXACT_32 = 1 << 24  #: whole numbers up to it are exact in float32
 
 
 @dataclass
@@ -34,7 +35,7 @@ class LinearColumns:
         # partial sums of any order lie within the sum of magnitudes
         largest = max(high, -low) + self.arithmetic.input_offset
         bound = float(np.abs(self.matrix).sum(axis=0).max()) * largest
-        kind = np.float32 if bound < EXACT_32 else np.float64 if bound < EXACT_64 else np.int64
+        kind = np.float32 if bound < EXACT_32 else np.float64 if bound < EXACT else np.int64
         self.typed = self.matrix.astype(kind if self.whole else np.float64, copy=False)
 
     def multiply(self, driven: np.ndarray, numbers: Numbers) -> np.ndarray:

@@ -19,7 +19,7 @@ from pimsim.errors import InputError
 from pimsim.mapping.placement.objectives import Objectives
 from pimsim.mapping.placement.saved import Placement, placement_json
 from pimsim.results.record import FORMAT, TIME_PARTS, Programming, Result
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import staged_folder, write_texts
 from pimsim.results.wear import wear_of_run
 
 RESULT, LAYERS, LINKS, RUN_INFO = "result.json", "layers.csv", "links.csv", "run_info.json"
@@ -48,11 +48,7 @@ def write_files(result: Result, stage: Path, folder: object, run_info: Mapping[s
         texts[PLACEMENT] = _placement_json(result)
     if run_info is not None:
         texts[RUN_INFO] = json.dumps(run_info, indent=1) + "\n"
-    try:
-        for name, text in texts.items():
-            (stage / name).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise write_error(error, folder) from None
+    write_texts(texts, stage, folder)
 
 
 def result_json(result: Result) -> str:

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from pimsim.errors import InputError
 from pimsim.results.files import _written
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import staged_folder, write_texts
 from pimsim.results.wear import ProgrammingWear
 
 FORMAT = "pimsim-inference-1"
@@ -259,11 +259,7 @@ def write_inference(result: InferenceResult | InferenceSweep, stage: Path, folde
         texts = {INFERENCE: inference_json(result), LAYERS: layer_values_csv(result)}
     else:
         texts = {SWEEP: inference_json(result), POINTS: sweep_csv(result)}
-    try:
-        for name, text in texts.items():
-            (stage / name).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise write_error(error, folder) from None
+    write_texts(texts, stage, folder)
 
 
 def layer_values_csv(result: InferenceResult) -> str:

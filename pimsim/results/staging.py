@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -99,6 +99,19 @@ def _one_line(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise write_error(error, path) from None
+
+
+def write_texts(texts: Mapping[str, str], stage: Path, folder: object) -> None:
+    """Files by name, in UTF-8 and with line feeds, into the folder ``stage``; errors speak of ``folder``.
+
+    Raises:
+        InputError: the operating system refuses.
+    """
+    try:
+        for name, text in texts.items():
+            (stage / name).write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise write_error(error, folder) from None
 
 
 def write_error(error: OSError, path: object) -> InputError:

@@ -14,11 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from pimsim.functional.crossbar import Product
-from pimsim.functional.encoding import encode
+from pimsim.functional.encoding import EXACT, encode
 from pimsim.functional.mitigation.known_faults import KnownFaults, weight_errors
 from pimsim.functional.mitigation.matrices import Composed, Matrix
-
-EXACT = 1 << 53  #: whole numbers below it are exact in float64
 
 
 class CorrectedMatrix(Composed):

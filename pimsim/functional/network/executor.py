@@ -82,19 +82,10 @@ class Executor:
     ) -> Outputs:
         """A batch under all three, layers compared on the way (``CrossbarProducts.counts``)."""
         if self.one_by_one and len(images) > 1:
-            parts = [self._together(images[at : at + 1], fixed, crossbars, first_image + at)
+            parts = [self.together(images[at : at + 1], fixed, crossbars, first_image + at)
                      for at in range(len(images))]  # fmt: skip
             return Outputs(*(np.concatenate([getattr(part, name) for part in parts])
                              for name in ("floating", "fixed", "crossbar")))  # fmt: skip
-        return self._together(images, fixed, crossbars, first_image)
-
-    def _together(
-        self,
-        images: np.ndarray,
-        fixed: Sequence[Sequence[ExactProducts]],
-        crossbars: Sequence[Sequence[CrossbarProducts]],
-        first_image: int,
-    ) -> Outputs:
         streams = [self._start(images) for _ in range(3)]
         places = iter(range(len(crossbars)))
         for at, step in enumerate(self.network.steps):

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from pimsim.functional.encoding import EXACT
 from pimsim.functional.network.layers import Matrix
 from pimsim.functional.network.quantisation import InputQuantiser, QuantisedWeights, Range
 
 SAMPLE = 64  #: vectors of a layer whose conversions the ADC's histogram shows, at least
 SAMPLE_IMAGES = 4  #: images over whose windows these are spread, at least
-EXACT = 2**53  #: integers below it are exact in float64
 
 
 class FloatProducts:

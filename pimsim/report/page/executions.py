@@ -18,11 +18,7 @@ def table(named: Mapping[str, InferenceResult]) -> str:
          str(each.source.seed), *(_short(getattr(each, key)) for key in SHARES)]
         for name, each in named.items()
     ]  # fmt: skip
-    said: dict[str, list[str]] = {}
-    for name, each in named.items():
-        for note in each.notes:
-            said.setdefault(note, []).append(name)
-    notes = [f"{', '.join(names)}: {note}" for note, names in said.items()]
+    notes = html.notes_of({name: each.notes for name, each in named.items()})
     words = "Intervals of a share are Wilson's, of 95 %, over images; those of a mean over seeds are Student's."
     return html.table(head, rows, left=4) + "".join(html.text(note, "soft") for note in (words, *notes))
 

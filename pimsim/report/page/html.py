@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -124,3 +124,12 @@ def _kind(cell: str, is_left: bool) -> str:
 
 def _class(kind: str) -> str:
     return f' class="{kind}"' if kind else ""
+
+
+def notes_of(named: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every note once, behind the names of the results that have it."""
+    said: dict[str, list[str]] = {}
+    for name, notes in named.items():
+        for note in notes:
+            said.setdefault(note, []).append(name)
+    return [f"{', '.join(names)}: {note}" for note, names in said.items()]

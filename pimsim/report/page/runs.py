@@ -46,11 +46,7 @@ def what_was_run(named: Mapping[str, Result]) -> str:
          each.source.workload_hash[:12]]
         for name, each in named.items()
     ]  # fmt: skip
-    said: dict[str, list[str]] = {}
-    for name, each in named.items():
-        for note in each.notes:
-            said.setdefault(note, []).append(name)
-    notes = [f"{', '.join(names)}: {note}" for note, names in said.items()]
+    notes = html.notes_of({name: each.notes for name, each in named.items()})
     configs = [
         html.details(f"{name}: every key of {each.source.system}",
                      html.listing(yaml.safe_dump(each.source.config, sort_keys=False)))
