@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -84,9 +85,13 @@ class KillingClient:
 
     def submit(self, _, function, payloads, pure):
         killed = 3 in payloads
-        answer = ("worker", [(function(payload), None) for payload in payloads if not killed], 0.001)
-        return Future(status="error" if killed else "finished", result=lambda: answer,
-                      exception=lambda: KilledWorker("3"))  # fmt: skip
+
+        def result():
+            if killed:
+                raise KilledWorker("3")
+            return "worker", [(function(payload), None) for payload in payloads], 0.001
+
+        return Future(status="error" if killed else "finished", result=result)
 
     def nthreads(self):
         return {"worker": 1}
@@ -95,13 +100,46 @@ class KillingClient:
 def test_a_point_that_always_kills_its_worker_takes_no_other_with_it(monkeypatch):
     from pimsim.sweep.executors import dask
 
-    monkeypatch.setattr(distributed, "wait", lambda futures, **_: SimpleNamespace(done=futures))
+    monkeypatch.setattr(distributed, "wait", lambda futures, **_: None)
     tasks = [Task(n, n, "one mapping") for n in range(6)]
     run = dask._Run(KillingClient(), abs, dask._together(tasks))
     found = {each.number: each for each in run.outcomes() if each is not None}
     assert sorted(found) == list(range(6))
     assert [n for n in found if found[n].error] == [3]
     assert "ended 3 times: out of memory, or killed" in found[3].error
+
+
+class ForgetfulClient(KillingClient):
+    """A cluster whose workers die with each result, once: a lost future, which the scheduler has computed again."""
+
+    def submit(self, _, function, payloads, pure):
+        answer = ("worker", [(function(payload), None) for payload in payloads], 0.001)
+        return Future(status="lost", result=lambda: answer)
+
+
+def test_a_result_that_is_lost_with_its_worker_is_waited_for(monkeypatch):
+    """It happens where a worker dies between the end of a task and the transfer of what it gave."""
+    from pimsim.sweep.executors import dask
+
+    def looked(futures, **_):
+        for future in futures:
+            future.looks = getattr(future, "looks", 0) + 1
+            future.status = "finished" if future.looks > 1 else "lost"
+
+    monkeypatch.setattr(distributed, "wait", looked)
+    run = dask._Run(ForgetfulClient(), abs, dask._together([Task(n, -n) for n in range(6)]))
+    found = {each.number: each.value for each in run.outcomes() if each is not None}
+    assert found == {n: n for n in range(6)}
+
+
+def test_a_scheduler_that_ends_is_one_line():
+    """What was cancelled by its end is not reported as computed."""
+    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as local:
+        slow = DaskCluster(local.scheduler_address).run(_slow, [Task(n, n) for n in range(50)], None)
+        next(slow)
+        local.close()
+        with pytest.raises(InputError, match="the Dask scheduler is gone; what was stored before is safe"):
+            list(slow)
 
 
 def test_errors_and_labels_come_back_with_their_tasks(cluster):
@@ -133,6 +171,11 @@ def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch):
     monkeypatch.setattr(dask, "CONNECT_S", 0.5)
     with pytest.raises(InputError, match="tcp://127.0.0.1:1 does not answer as a Dask scheduler"):
         list(DaskCluster("tcp://127.0.0.1:1").run(latency, [], None))
+
+
+def _slow(number):
+    time.sleep(0.1)
+    return number
 
 
 def _inverse(number):

@@ -104,19 +104,23 @@ def _warmed(client: Any, warm: Warm | None) -> Iterator[None]:
     if warm is None:
         return
     future = client.submit(_attempt_all, _call, [warm], pure=False)
-    while not _ended(future, client):
+    while not _ended([future], client):
         yield None
 
 
-def _ended(future: Any, client: Any) -> bool:
-    from distributed import wait
+def _ended(futures: Sequence[Any], client: Any) -> list[Any]:
+    """Those that have ended, after a tick at most.
+
+    A future that is *lost* has not: its worker died with the result, and the scheduler has it computed again.
+    """
+    from distributed import CancelledError, wait
 
     try:
-        wait([future], timeout=TICK_S)
-    except TimeoutError:
-        _check_alive(client)
-        return False
-    return True
+        wait(futures, timeout=TICK_S, return_when="FIRST_COMPLETED")
+    except (TimeoutError, CancelledError):
+        if client.status not in ("running", "connecting"):
+            raise _gone() from None
+    return [future for future in futures if future.status in ("finished", "error", "cancelled")]
 
 
 class _Run:
@@ -131,16 +135,9 @@ class _Run:
 
     def outcomes(self) -> Iterator[Outcome | None]:
         """Until nothing waits and nothing runs."""
-        from distributed import wait
-
         while self.waiting or self.running:
             self._submit()
-            try:
-                ended = wait(list(self.running), timeout=TICK_S, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
-                _check_alive(self.client)
-                ended = ()
-            for future in ended:
+            for future in _ended(list(self.running), self.client):
                 yield from self._outcomes_of(future, self.running.pop(future))
             yield None
 
@@ -159,26 +156,26 @@ class _Run:
         self.running[self.client.submit(_attempt_all, self.function, payloads, pure=False)] = group
 
     def _outcomes_of(self, future: Any, group: list[Task]) -> Iterator[Outcome]:
-        if future.status == "finished":
-            worker, found, seconds = future.result()
-            self.task_s = max(0.5 * self.task_s + 0.5 * seconds / len(group), 1e-6)
-            for task, (value, error) in zip(group, found, strict=True):
-                yield Outcome(task.number, value, error, worker)
+        from distributed import CancelledError
+
+        try:
+            worker, found, seconds = future.result()  # waits, where the result was lost with its worker meanwhile
+        except CancelledError:
+            raise _gone() from None
+        except Exception as failure:  # Dask's: those of the function come back as values
+            yield from self._failed(failure, group)
             return
-        if future.status in ("cancelled", "lost"):
-            raise _gone()
+        self.task_s = max(0.5 * self.task_s + 0.5 * seconds / len(group), 1e-6)
+        for task, (value, error) in zip(group, found, strict=True):
+            yield Outcome(task.number, value, error, worker)
+
+    def _failed(self, failure: Exception, group: list[Task]) -> Iterator[Outcome]:
         if len(group) > 1:  # one of them kills; it takes no other with it
             for task in group:
                 self._start([task])
             return
-        failure = future.exception()
         told = lost(MOST_TRIES) if type(failure).__name__ == "KilledWorker" else one_line(f"Dask: {failure!r}")
         yield Outcome(group[0].number, None, told, "Dask")
-
-
-def _check_alive(client: Any) -> None:
-    if client.status not in ("running", "connecting"):
-        raise _gone()
 
 
 def _gone() -> InputError:
