@@ -10,6 +10,7 @@
 from pimsim.baselines.calibration import Calibration, calibrate
 from pimsim.baselines.comparing import BaselineRun, run_on_baseline
 from pimsim.baselines.measured_files import Measured, load_measured, measured_files, read_measured, write_measured
+from pimsim.baselines.network_files import load_network, networks
 from pimsim.baselines.presets import Figure, Preset, load_preset, preset_device, presets, read_presets
 from pimsim.baselines.published import Accelerator, PublishedFigure, accelerators, load_accelerator
 
@@ -25,8 +26,10 @@ __all__ = [
     "calibrate",
     "load_accelerator",
     "load_measured",
+    "load_network",
     "load_preset",
     "measured_files",
+    "networks",
     "preset_device",
     "presets",
     "read_measured",

@@ -88,9 +88,8 @@ def _show_preset(name: str, workload: str | None, measured: str | None, shapes: 
         raise InputError("needs the network that was measured", key="--calibrate", allowed="--workload beside it")
     if workload:
         from pimsim.costmodels.roofline import roofline
-        from pimsim.workload import load_workload
 
-        network, device = load_workload(workload, shapes), baselines.preset_device(name)
+        network, device = baselines.load_network(workload, shapes), baselines.preset_device(name)
         if measured:
             facts = baselines.load_measured(measured)
             if facts.device.kind != "cuda":

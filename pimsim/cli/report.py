@@ -137,7 +137,7 @@ def _points(name: str, path: str, low: list[str], high: list[str]) -> Points:
     return Points(
         name=name, folder=found.folder, title=_title(found, name), axes=found.axes, columns=found.columns,
         counts=found.counts, objectives=(*low, *high), maximized=tuple(high), front=found.front(low, high),
-        facts=_facts(found.folder),
+        facts=_facts(found.folder), input_shapes=_shapes(found),
     )  # fmt: skip
 
 
@@ -152,6 +152,13 @@ def _title(found: Study, name: str) -> str:
         return name
 
 
+def _shapes(found: Study) -> Mapping[str, Mapping[str, Sequence[int]]]:
+    try:
+        return found.sweep().input_shapes
+    except InputError:
+        return {}
+
+
 def _facts(folder: Path) -> dict[str, str]:
     """What run_info.json tells, flat."""
     from pimsim.report.compare import flattened
@@ -164,9 +171,9 @@ def _facts(folder: Path) -> dict[str, str]:
 
 
 def _workload(path: str) -> Workload:
-    from pimsim.workload import load_workload
+    from pimsim.baselines import load_network
 
-    return load_workload(path)
+    return load_network(path)
 
 
 def _validation() -> dict[str, Any]:

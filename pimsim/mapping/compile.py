@@ -73,6 +73,8 @@ class _Rows:
     ready: list[np.ndarray] = field(default_factory=list)
     done: list[np.ndarray] = field(default_factory=list)
     edge: list[tuple[int, int]] = field(default_factory=list)
+    shared: list[int] = field(default_factory=list)
+    initial: list[int] = field(default_factory=list)
 
 
 class _Mapper:
@@ -148,7 +150,8 @@ class _Mapper:
         rows = self.rows
         buffers = Buffers(
             replica=_ints(rows.replica), capacity=capacity, positions=_ints(rows.positions),
-            copies=np.diff(demand.tile_first), source=_ints(rows.source), ready=rows.ready, done=rows.done,
+            copies=np.diff(demand.tile_first), source=_ints(rows.source), shared=_ints(rows.shared),
+            initial=_ints(rows.initial), ready=rows.ready, done=rows.done,
         )  # fmt: skip
         return Program(
             dataflow=self.dataflow, system=self.system, chips=self.replication.chips, network=self.network,
@@ -157,7 +160,7 @@ class _Mapper:
             trees=deliveries.trees, priced_trees=deliveries.priced_trees, tree_flits=deliveries.tree_flits,
             message_first=deliveries.message_first, message=deliveries.message, leaves=deliveries.leaves,
             edram_bytes=bytes_in_tiles(moved, capacity, spilled, tiles),
-            notes=self._notes(spilled, demand), placement=placement,
+            notes=self._notes(spilled, demand), placement=placement, on_gpu=np.zeros(tiles, dtype=bool),
         )  # fmt: skip
 
     def _find_needs(self) -> None:
@@ -186,6 +189,8 @@ class _Mapper:
                     rows.ready.append(need.ready[window])
                     rows.done.append(need.done[window])
                     rows.edge.append((i, e))
+                    rows.shared.append(edge.shared)
+                    rows.initial.append(edge.initial)
                 buffer_first.append(len(self.rows.replica))
         self.buffer_first = _ints(buffer_first)
 
@@ -318,7 +323,13 @@ class _Mapper:
         )
         values = values.copy()
         values[:, 2] += self._home_additions(slices, tile)
-        return Replicas(layer, tile, slice_first, window_first.astype(np.int64), self.buffer_first, values)
+        nothing = np.zeros_like(layer)
+        return Replicas(
+            layer, tile, slice_first, window_first.astype(np.int64), self.buffer_first, values,
+            every=_ints([node.every for node in self.nodes])[layer],
+            emits_every=_ints([node.emits_every for node in self.nodes])[layer],
+            kernel_flops=nothing, kernel_values=nothing, written_rows=nothing,
+        )  # fmt: skip
 
     def _home_additions(self, slices: Slices, tile: np.ndarray) -> np.ndarray:
         """(V,) additions of the home tile: of its own slice, and of the partial sums that arrive there."""

@@ -1,6 +1,6 @@
 """The Program: who does what, where, and what waits for what.  Counts and places, no time.
 
-One image's worth of structure serves every image of a batch.  All arrays are int64; a *pointer* array
+One image's worth of structure serves every image.  All arrays are int64; a *pointer* array
 ``x_first`` of n + 1 entries says that the things of i are ``x_first[i]..x_first[i + 1]``, end excluded.
 
 Vocabulary
@@ -13,6 +13,8 @@ Vocabulary
     entry     "this window's output is rank q of buffer b".
     tree      the links that a packet takes from one replica (or slice) to all tiles that need it.
     leaf      the end of a tree at one tile, with the entries that arrive there.
+    run       a replica's work through all its windows, once for each ``every`` images.
+    emission  what a replica sends in each ``emits_every``-th run; in the others it sends nothing.
 """
 
 from __future__ import annotations
@@ -41,6 +43,11 @@ class Replicas:
     window_first: np.ndarray  #: (V + 1,)
     buffer_first: np.ndarray  #: (V + 1,)
     unit_values: np.ndarray  #: (V, 4) values a window puts through each of UNITS at the home tile
+    every: np.ndarray  #: (V,) images of one run
+    emits_every: np.ndarray  #: (V,) runs of one emission
+    kernel_flops: np.ndarray  #: (V,) of one run on a GPU core, 0 elsewhere
+    kernel_values: np.ndarray  #: (V,) values that such a run moves between core and memory
+    written_rows: np.ndarray  #: (V,) rows of each crossbar that a window writes, one after another
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,7 @@ class Slices:
 
 @dataclass(frozen=True)
 class Windows:
-    """One row for each window of one image, replica after replica, in the order of work."""
+    """One row for each window of one run, replica after replica, in the order of work."""
 
     position: np.ndarray  #: (W,) raster index in the layer's windows
     tree: np.ndarray  #: (W,) where the output goes; -1: nowhere (not the last window of a reduction)
@@ -74,9 +81,11 @@ class Buffers:
 
     replica: np.ndarray  #: (B,)
     capacity: np.ndarray  #: (B,) positions
-    positions: np.ndarray  #: (B,) length of the need list for one image
+    positions: np.ndarray  #: (B,) length of the need list for one emission
     copies: np.ndarray  #: (B,) slices that each must have received a position
     source: np.ndarray  #: (B,) layer that delivers
+    shared: np.ndarray  #: (B,) runs that read the same emission
+    initial: np.ndarray  #: (B,) emissions that are there at the start
     ready: list[np.ndarray]  #: (windows of the replica,) ranks below this must have arrived
     done: list[np.ndarray]  #: (windows of the replica,) ranks below this are free after the window has read
 
@@ -130,6 +139,12 @@ class Program:
     edram_bytes: np.ndarray  #: (tiles,) bytes of eDRAM that buffers take
     notes: tuple[str, ...]
     placement: Placement  #: how tiles were moved after packing; already in all tile numbers above
+    on_gpu: np.ndarray  #: (tiles,) bool: the tile is a GPU core
+
+    @property
+    def batch(self) -> int:
+        """Images between two updates of the weights; 1: inference."""
+        return self.dataflow.batch
 
     @property
     def tiles_used(self) -> np.ndarray:

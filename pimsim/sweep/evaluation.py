@@ -39,7 +39,7 @@ class Evaluation:
         result = _simulate(setting, system)
         columns = result_columns(result)
         if setting.get("inference"):
-            columns |= _execute(setting["workload"], system, setting["inference"])
+            columns |= _execute(setting, system)
         columns["compute_s"] = time.perf_counter() - begin
         if setting.get("keeps_result"):
             from pimsim.results import result_json
@@ -51,7 +51,8 @@ class Evaluation:
         """Compile what points need, into the folder that all workers on this machine share: a small network that is
         simulated as each of the given points is, and one of their images."""
         for setting in settings:
-            attempt(self, {**setting, "workload": "mnist-mlp", "batch": 1, "overrides": [], "inference": None})
+            small = {"workload": "mnist-mlp", "input_shapes": {}, "batch": 1, "overrides": [], "inference": None}
+            attempt(self, {**setting, **small})
             if given := setting.get("inference"):
                 attempt(self, {**setting, "batch": 1, "inference": {**given, "images": 1, "calibration": 1}})
 
@@ -60,10 +61,10 @@ def _simulate(setting: Setting, system: System) -> Any:
     if setting["fidelity"] == "analytical":
         from pimsim.costmodels.chip import estimate
 
-        return estimate(_dataflow(setting["workload"]), system, batch=setting["batch"])
+        return estimate(_dataflow(setting), system, batch=setting["batch"])
     from pimsim.results import build_result
 
-    program, runs = _mapped(setting["workload"], setting["noc"], system)
+    program, runs = _mapped(setting, system)
     batch = setting["batch"]
     if batch not in runs:
         from pimsim.arch.run import run_compiled
@@ -75,33 +76,39 @@ def _simulate(setting: Setting, system: System) -> Any:
 _kept: OrderedDict[str, tuple[Any, dict[int, Any]]] = OrderedDict()  # mapping -> Program, Timing by batch
 
 
-def _mapped(workload: str, noc: str, system: System) -> tuple[Any, dict[int, Any]]:
+def _mapped(setting: Setting, system: System) -> tuple[Any, dict[int, Any]]:
     """The network mapped, and its runs so far; prices in tiles may be those of another point."""
     import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
     from pimsim.simulation import map_workload
 
-    word = digest([workload, noc, mapping_facts(system)])
+    word = digest([setting["workload"], setting["input_shapes"], setting["noc"], mapping_facts(system)])
     if word not in _kept:
-        _kept[word] = (map_workload(_dataflow(workload), system, noc=noc), {})
+        _kept[word] = (map_workload(_dataflow(setting), system, noc=setting["noc"]), {})
     _kept.move_to_end(word)
     while len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
     return _kept[word]
 
 
+def _dataflow(setting: Setting) -> Any:
+    return _lowered(setting["workload"], tuple((name, tuple(shape)) for name, shape in setting["input_shapes"].items()))
+
+
 @functools.lru_cache(maxsize=8)
-def _dataflow(workload: str) -> Any:
+def _lowered(workload: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
     from pimsim.workload import load_workload, lower
 
-    return lower(load_workload(workload))
+    return lower(load_workload(workload, dict(shapes)))
 
 
-def _execute(workload: str, system: System, given: Mapping[str, Any]) -> dict[str, Any]:
+def _execute(setting: Setting, system: System) -> dict[str, Any]:
     from pimsim.inference import infer
 
+    given = setting["inference"]
     return inference_columns(infer(
-        workload, system, given["data"], device=given["device"], images=given["images"], seed=given["seed"],
+        setting["workload"], system, given["data"], device=given["device"], images=given["images"], seed=given["seed"],
         calibration=given["calibration"], device_overrides=given["device_overrides"],
+        input_shapes=setting["input_shapes"],
     ))  # fmt: skip
 
 

@@ -120,7 +120,7 @@ def plan(sweep: Sweep) -> Iterator[Point]:
     networks = {}
     for n, name in enumerate(sweep.workloads):
         with _telling(sweep, f"workloads.{n}"):
-            networks[name] = _workload_digest(name)
+            networks[name] = _workload_digest(name, sweep.shapes_of(name))
     data = _data_digest(sweep)
     ordinal = 0
     for workload in sweep.workloads:
@@ -146,7 +146,7 @@ def _setting(sweep: Sweep, workload: str, system: str, parameters: Mapping[str, 
     """What is needed to compute the point, without reading SWEEP.yaml again."""
     assigned = [(key, parameters[name]) for name, axis in sweep.axes.items() for key in axis.keys]
     of_run = {key: value for key, value in assigned if key in RUN_KEYS}
-    setting: Setting = {"workload": workload, "system": system}
+    setting: Setting = {"workload": workload, "system": system, "input_shapes": sweep.shapes_of(workload)}
     setting |= {name: of_run.get(name, getattr(sweep, name)) for name in ("batch", "noc", "fidelity")}
     if setting["fidelity"] == "analytical":
         setting["noc"] = "ideal"  # the only one that it knows
@@ -203,13 +203,19 @@ def digest(facts: Any) -> str:
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()
 
 
-def _workload_digest(name: str) -> str:
+def _workload_digest(name: str, shapes: Mapping[str, Sequence[int]]) -> str:
     """Hash of a network: of the lowered one, and of the file where that holds weights."""
     from pimsim.results.assembly import workload_hash
     from pimsim.workload import load_workload, lower
     from pimsim.workload.catalogue import shipped
 
-    lowered = workload_hash(lower(load_workload(name)))
+    try:
+        lowered = workload_hash(lower(load_workload(name, shapes)))
+    except InputError as error:
+        if "--input " not in error.what:
+            raise
+        told = f"input_shapes in SWEEP.yaml: {{{Path(name).name}: {{INPUT: [1, 3, 224, 224]}}}}"
+        raise InputError(error.what, file=error.file, line=error.line, key=error.key, allowed=told) from None
     path = shipped().get(name, Path(name))
     return lowered if path.suffix.lower() != ".onnx" else f"{lowered}+{_file_digest(path)}"
 

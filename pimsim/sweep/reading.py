@@ -17,7 +17,7 @@ from pimsim.sweep.spec import FORMAT, RUN_KEYS, Inference, Sweep, with_key
 from pimsim.yaml_source import load_yaml
 
 KEYS = ("format", "name", "workloads", "systems", "set", "batch", "noc", "fidelity", "samples", "seed", "axes",
-        "conditions", "inference", "keep")  # fmt: skip
+        "conditions", "inference", "input_shapes", "keep")  # fmt: skip
 _RANGE = tuple(field.name for field in dataclasses.fields(Range))
 _INFERENCE = tuple(field.name for field in dataclasses.fields(Inference))
 _SUFFIXES = (".yaml", ".yml", ".onnx", ".npz")
@@ -59,6 +59,8 @@ def sweep_data(sweep: Sweep) -> dict[str, Any]:
     data["conditions"] = [condition.text for condition in sweep.conditions if isinstance(condition, Condition)]
     if sweep.inference is not None:
         data["inference"] = dataclasses.asdict(sweep.inference)
+    if sweep.input_shapes:
+        data["input_shapes"] = {name: sweep.shapes_of(name) for name in sweep.input_shapes}
     if sweep.keep:
         data["keep"] = list(sweep.keep)
     return data
@@ -89,6 +91,7 @@ def _sweep(data: Mapping[str, Any], file: Path, lines: Mapping[str, int]) -> Swe
         if key not in data:
             raise InputError("is missing", key=key)
     axes = _mapping(data, "axes", "names of axes, each with its keys and values")
+    shapes = _mapping(data, "input_shapes", "a workload, and the shapes of its inputs")
     inference = _inference(data, file.parent) if data.get("inference") is not None else None
     given = {key: data[key] for key in ("batch", "noc", "fidelity", "samples", "seed") if key in data}
     return Sweep(
@@ -97,7 +100,8 @@ def _sweep(data: Mapping[str, Any], file: Path, lines: Mapping[str, int]) -> Swe
         axes=dict(_axis(name, axis) for name, axis in axes.items()),
         conditions=tuple(_conditions(data)), name=str(data.get("name", file.stem)),
         overrides=tuple(override(key, value) for key, value in _mapping(data, "set", "keys and their values").items()),
-        inference=inference, keep=tuple(_list(data, "keep")), file=str(file), lines=lines, **given,
+        inference=inference, input_shapes={_beside(name, file.parent): given for name, given in shapes.items()},
+        keep=tuple(_list(data, "keep")), file=str(file), lines=lines, **given,
     )  # fmt: skip
 
 

@@ -59,6 +59,8 @@ class Sweep:
     samples: int = 1  #: of all random and latin_hypercube axes together
     seed: int = 0  #: of the drawn values
     inference: Inference | None = None
+    input_shapes: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    #: by workload and input; fixes free dimensions of ONNX files, overrides others
     keep: Sequence[str] = ()  #: columns of the exports, and ``result``; none: all columns
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     #: where keys stand in ``file``, for messages
@@ -71,6 +73,8 @@ class Sweep:
             _check_names(name, getattr(self, name))
         for name in ("workloads", "systems", "overrides", "keep"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
+        for name, shapes in self.input_shapes.items():
+            _check_shapes(name, shapes, self.workloads)
         _check_whole("batch", self.batch, 1, MOST_IMAGES)
         _check_whole("samples", self.samples, 1, MOST_POINTS)
         _check_whole("seed", self.seed, 0, 2**63 - 1)
@@ -126,6 +130,10 @@ class Sweep:
             if isinstance(value, float) and not math.isfinite(value):
                 raise InputError(f"{shown(value)} is no value of an axis", key=key)
 
+    def shapes_of(self, workload: str) -> dict[str, list[int]]:
+        """Shapes of inputs of a network that are not those of its file."""
+        return {name: list(shape) for name, shape in self.input_shapes.get(workload, {}).items()}
+
     def _check_lists(self) -> None:
         lengths = {name: len(axis.values) for name, axis in self.axes.items()
                    if axis.rule == "list" and not isinstance(axis.values, Range)}  # fmt: skip
@@ -167,6 +175,17 @@ def _check_names(key: str, names: Any) -> None:
     for n, name in enumerate(names):
         if not isinstance(name, str) or not name:
             raise InputError(f"{shown(name)} is no name", key=f"{key}.{n}", allowed="a shipped name or a file")
+
+
+def _check_shapes(workload: str, shapes: Any, workloads: Sequence[str]) -> None:
+    key = f"input_shapes.{workload}"
+    if workload not in workloads:
+        raise InputError("is not among the workloads", key=key, allowed=workloads)
+    if not isinstance(shapes, Mapping) or not all(isinstance(shape, list | tuple) for shape in shapes.values()):
+        raise InputError(f"{shown(shapes)} is not allowed", key=key, allowed="{images: [1, 3, 224, 224]}")
+    for name, shape in shapes.items():
+        for size in shape:
+            _check_whole(f"{key}.{name}", size, 1, MOST_IMAGES)
 
 
 def _check_whole(key: str, value: Any, low: int, high: int) -> None:

@@ -14,6 +14,14 @@ from typing import Literal
 import numpy as np
 
 
+Kind = Literal["input", "mvm", "digital", "gpu", "update"]
+"""What a node runs on: the host's link; crossbars; digital units of a tile; a GPU core, as one kernel a run; or the
+crossbars of another node, whose cells it writes."""
+
+Phase = Literal["forward", "backward", "gradient", "update"]
+"""What a step of training is for: outputs, gradients of inputs, gradients of weights, new weights."""
+
+
 @dataclass(frozen=True)
 class Edge:
     """What the windows of a node need of one producer.
@@ -29,6 +37,9 @@ class Edge:
     rows_hi: np.ndarray  #: (H,) int64
     cols_lo: np.ndarray  #: (W,) int64
     cols_hi: np.ndarray  #: (W,) int64
+    shared: int = 1  #: runs of the consumer that use the same emission of the producer, such as a batch's weights
+    initial: int = 0  #: emissions that are there before the producer has begun: the weights of the first batch
+    saved: bool = False  #: kept from the forward to the backward pass
 
 
 @dataclass(frozen=True)
@@ -48,10 +59,15 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Node:
-    """One step of the network: a matrix in crossbars, a digital operation, or the input."""
+    """One step of the network: a matrix in crossbars, a digital operation, or the input.
+
+    A node *runs* once for each image, or once for ``every`` images; what it makes is *emitted* after each run, or
+    after each ``emits_every``-th: sums over a batch.  (A synchronous dataflow graph, after Lee and Messerschmitt,
+    Proc. IEEE 1987, whose rates are 1 and the batch.)
+    """
 
     name: str
-    kind: Literal["input", "mvm", "digital"]
+    kind: Kind
     operation: str  #: operations this node stands for, joined by '+', for people
     grid: tuple[int, int]  #: windows: rows H and columns W, in raster order
     channels: int  #: values of one output position
@@ -64,6 +80,12 @@ class Node:
     parameters: int = 0
     is_output: bool = False  #: a result of the network
     notes: tuple[str, ...] = ()  #: what is simplified or unpriced here, in words for the result
+    phase: Phase = "forward"
+    every: int = 1  #: images of one run
+    emits_every: int = 1  #: runs of one emission
+    of: int = -1  #: update: the node whose crossbars it writes
+    flops: int = 0  #: gpu: floating-point operations of one run
+    memory_values: int = 0  #: gpu: values that one run's kernel moves between the core and its memory
 
     @property
     def windows(self) -> int:
@@ -78,8 +100,9 @@ class Node:
 
 @dataclass(frozen=True)
 class Dataflow:
-    """All nodes of a network in topological order (recurrent self-edges aside)."""
+    """All nodes of a network in topological order (recurrent self-edges, and edges with initial emissions, aside)."""
 
     name: str
     nodes: tuple[Node, ...]
     notes: tuple[str, ...] = ()
+    batch: int = 1  #: images between two updates of the weights; 1: inference

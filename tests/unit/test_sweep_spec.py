@@ -128,6 +128,10 @@ def test_points_that_do_not_hold_are_left_out(tmp_path):
     (HEAD + "axes: {a: {key: chip.tiles, grid: [.nan]}}\n", ":4: axes.a: nan is no value of an axis"),
     (GOOD + "inference: {images: 3}\n", ":6: inference.data: is missing"),
     (GOOD + "axes: {}\n", ":6: axes: duplicate key"),
+    (GOOD + "input_shapes: {lenet5: {image: [1, 8, 8]}}\n", ":6: input_shapes.lenet5: is not among the workloads; all"),
+    (GOOD + "input_shapes: {mnist-mlp: [784]}\n", ":6: input_shapes.mnist-mlp: [784] is not allowed; allowed: {images"),
+    (GOOD + "input_shapes: {mnist-mlp: {image: [0]}}\n", ":6: input_shapes.mnist-mlp.image: 0 is not allowed"),
+    (GOOD + "input_shapes: {mnist-mlp: {picture: [784]}}\n", "has no input 'picture'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_in_one_line(tmp_path, text, told):
     with pytest.raises(InputError) as caught:
@@ -151,6 +155,7 @@ def test_a_sweep_as_resolved_is_the_same_sweep(tmp_path):
          "sigma": random("device.programming.sigma", Range(0.001, 0.1, "log")), "seed": listed("seed", [1])},
         ["size > 3"], name="all", overrides=["chip.tiles=100"], batch=2, noc="flit", samples=3, seed=4,
         inference=Inference("digits", "reram-pytorx", images=7), keep=["accuracy", "result"],
+        input_shapes={"mlp-digits": {"image": [1, 1, 8, 8]}},
     )  # fmt: skip
     assert load_sweep(written(tmp_path, sweep_text(sweep))) == sweep
 
@@ -190,3 +195,39 @@ def test_a_point_that_cannot_be_is_planned_with_its_error():
 def test_settings_are_plain_data():
     point = next(plan(small_sweep(2)))
     assert json.loads(json.dumps(point.setting)) == point.setting
+
+
+def open_network(folder):
+    """An ONNX file whose feature map has free dimensions."""
+    import onnx
+    from onnx import TensorProto, helper
+
+    weight = helper.make_tensor("w", TensorProto.FLOAT, [4, 1, 3, 3], [0.1] * 36)
+    graph = helper.make_graph(
+        [helper.make_node("Conv", ["images", "w"], ["y"], "conv", kernel_shape=[3, 3])], "open",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, ["N", 1, "height", "width"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], [weight],
+    )  # fmt: skip
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)]), folder / "open.onnx")
+    return HEAD.replace("mnist-mlp", "open.onnx") + GOOD.removeprefix(HEAD)
+
+
+def test_free_dimensions_of_a_network_are_fixed_by_the_sweep(tmp_path):
+    from pimsim.simulation import simulate
+    from pimsim.sweep import load_study, run_sweep
+
+    text = open_network(tmp_path) + "input_shapes: {open.onnx: {images: [1, 1, 10, 12]}}\n"
+    run_sweep(load_sweep(written(tmp_path, text)), tmp_path / "study", workers=0)
+    study = load_study(tmp_path / "study")
+    run = simulate(tmp_path / "open.onnx", "isaac-ce", noc="ideal", overrides=["chip.tile.imas=4"],
+                   input_shapes={"images": [1, 1, 10, 12]})  # fmt: skip
+    assert study.columns["error"] == (None, None)
+    assert study.columns["latency_ns"][0] == run.times.latency_ps / 1000
+    small, large = (planned(tmp_path, text.replace("12]", f"{width}]"))[0].key for width in (12, 14))
+    assert small == study.columns["key"][0] != large
+
+
+def test_free_dimensions_that_are_left_open_are_asked_for_in_the_words_of_the_sweep(tmp_path):
+    text = open_network(tmp_path)
+    with pytest.raises(InputError, match=r"leaves height, width free.*input_shapes in SWEEP.yaml: \{open.onnx: "):
+        planned(tmp_path, text)

@@ -13,7 +13,8 @@ from pimsim.version import __version__
 from pimsim.workload.operations.registry import TABLE
 from pimsim.workload.records import Operation, Workload
 
-OPSET = 17
+OPSET = 20  #: the first with Gelu
+IR_VERSION = 9  #: of the onnx release that brought it, 1.15
 _INPUTS = {"Clip": {1: "min", 2: "max"}}
 """Inputs of ONNX that workloads from YAML have as attributes, beside those that the table of operations knows."""
 
@@ -46,9 +47,9 @@ def write_onnx(workload: Workload, path: Path, batch: int, seed: int = 1) -> Non
         [onnx.numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="pimsim",
-                              producer_version=__version__, ir_version=8)  # fmt: skip
+                              producer_version=__version__, ir_version=IR_VERSION)  # fmt: skip
     try:
-        onnx.checker.check_model(model)
+        onnx.checker.check_model(model, full_check=True)
         onnx.save(model, str(path))
     except onnx.checker.ValidationError as error:
         raise InputError(f"{workload.name} cannot be written as ONNX: {error}") from None
@@ -59,13 +60,16 @@ def write_onnx(workload: Workload, path: Path, batch: int, seed: int = 1) -> Non
 
 def _weights(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     """Small and positive: variances of BatchNorm among them, and nothing may overflow or become denormal."""
-    return random.uniform(0.5, 1.0, shape).astype(np.float32) / max(1, int(np.prod(shape[1:])))
+    return (0.5 + random.random(shape, np.float32) / 2) / np.float32(max(1, int(np.prod(shape[1:]))))
 
 
 def _node(operation: Operation, known: Mapping[str, np.ndarray]) -> tuple[Any, dict[str, np.ndarray]]:
     """The ONNX node, and inputs that ONNX has where pimsim has attributes."""
     from onnx import defs, helper
 
+    if operation.type == "Embedding":  # the same, with the table first
+        table = operation.inputs[::-1]
+        return helper.make_node("Gather", table, list(operation.outputs), name=operation.name, axis=0), {}
     if not defs.has(operation.type, OPSET):
         raise InputError(f"{operation.type} ('{operation.name}') is not an operator of ONNX", allowed="an ONNX file")
     inputs, attributes, settings = list(operation.inputs), dict(operation.attributes), {}
@@ -76,6 +80,8 @@ def _node(operation: Operation, known: Mapping[str, np.ndarray]) -> tuple[Any, d
             continue
         inputs += [""] * (at + 1 - len(inputs))
         inputs[at] = f"{operation.name}.{key}"
+        if key == "shape":
+            value = [0, *value[1:]]  # the batch is what it is, not the 1 of a workload
         whole = isinstance(value, list | tuple) or key in ("shape", "axes")
         settings[inputs[at]] = np.array(value, np.int64 if whole else np.float32)
     kept = {key: value for key, value in attributes.items() if value is not None}

@@ -17,8 +17,8 @@ from pimsim.baselines.measure.from_workload import write_onnx
 from pimsim.baselines.measure.machine import describe_device
 from pimsim.baselines.measure.sessions import KernelTimes, Session, open_session
 from pimsim.baselines.measured_files import BatchTime, Measured, MeasuredModel, MeasuredOperation
+from pimsim.baselines.network_files import load_network
 from pimsim.errors import InputError
-from pimsim.workload import load_workload
 from pimsim.workload.records import Workload
 
 WARM_UP_S = 0.5  #: at least, and 3 batches
@@ -40,7 +40,8 @@ def measure(
     """Time a network on this machine.
 
     Args:
-        model: an ONNX file; or a shipped name or YAML file, which gets random weights.
+        model: an ONNX file; or a name (:func:`pimsim.baselines.network_files.load_network`) or YAML file, which gets
+            random weights.
         device: cpu or cuda.
         batch: inputs of a run.
         seconds: to spend on repeats, of which there are 10 to 1000.
@@ -58,7 +59,7 @@ def measure(
         raise InputError(f"there is no device {device!r}", key="device", allowed="cpu, cuda")
     if device == "cpu" and precision != "fp32":
         raise InputError(f"{precision} is measured on CUDA alone", key="precision", allowed="fp32")
-    workload = load_workload(model, input_shapes)
+    workload = load_network(model, input_shapes)
     with tempfile.TemporaryDirectory() as folder:
         file = _shipped_onnx(model)
         if made := file is None:

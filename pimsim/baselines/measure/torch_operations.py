@@ -120,6 +120,18 @@ def _unsqueeze(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     return x
 
 
+def _slice(inputs: Inputs, _attributes: Attributes) -> torch.Tensor:
+    x, starts, ends = inputs[0], inputs[1].tolist(), inputs[2].tolist()
+    axes = inputs[3].tolist() if len(inputs) > 3 and inputs[3] is not None else range(len(starts))
+    steps = inputs[4].tolist() if len(inputs) > 4 and inputs[4] is not None else [1] * len(starts)
+    if min(steps) < 1:
+        raise InputError("the PyTorch runtime slices forwards only", allowed="--runtime onnxruntime")
+    cuts = [slice(None)] * x.ndim
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        cuts[axis] = slice(start, end, step)
+    return x[tuple(cuts)]
+
+
 def _gelu(inputs: Inputs, attributes: Attributes) -> torch.Tensor:
     kind = attributes.get("approximate", b"none")
     return functional.gelu(inputs[0], approximate=kind.decode() if isinstance(kind, bytes) else kind)
@@ -176,6 +188,7 @@ OPERATIONS: dict[str, Operation] = {
         tuple(range(inputs[1].ndim)),
         tuple(range(attributes.get("axis", 0), attributes.get("axis", 0) + inputs[1].ndim)),
     ),
+    "Slice": _slice,
     "Identity": _of_first(lambda x: x),
     "Dropout": _of_first(lambda x: x),
 }  # fmt: skip

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ class Points:
     maximized: tuple[str, ...]  #: those of them that should be large
     front: np.ndarray  #: (points,) bool: of the objectives
     facts: Mapping[str, str]  #: versions, dates
+    input_shapes: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    #: by workload and input, where they are not those of its file
 
     def numbers(self, column: str) -> np.ndarray:
         """(points,) float; NaN where nothing was measured."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pimsim.baselines import run_on_baseline
+from pimsim.baselines import load_network, run_on_baseline
 from pimsim.errors import InputError
 from pimsim.report.page import html
 from pimsim.report.page.against import BOUND
@@ -15,7 +15,7 @@ from pimsim.report.page.drawing import Drawing, file_name
 from pimsim.report.page.points import Points
 from pimsim.report.page.versus import geometric_mean
 from pimsim.results.notebook import with_unit
-from pimsim.workload import Workload, load_workload
+from pimsim.workload import Workload
 
 PANELS = {"latency": "latency: baseline / best point", "energy": "energy an inference: baseline / best point"}
 
@@ -59,7 +59,8 @@ def best_beside(
         latency_ns, energy_pj = _lowest(points, name, "latency_ns"), _lowest(points, name, "energy_pJ")
         for baseline in baselines:
             try:
-                run = run_on_baseline(baseline, networks.get(name) or load_workload(name), batch=1)
+                network = networks.get(name) or load_network(name, points.input_shapes.get(name))
+                run = run_on_baseline(baseline, network, batch=1)
                 if run.batch != 1:
                     raise InputError(f"was measured at a batch of {run.batch}", key=baseline)
             except InputError as error:

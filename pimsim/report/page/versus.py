@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pimsim.baselines import BaselineRun, run_on_baseline
+from pimsim.baselines import BaselineRun, load_network, networks, run_on_baseline
 from pimsim.config.records import System
 from pimsim.costmodels.roofline import works
 from pimsim.errors import InputError
 from pimsim.results.assembly import workload_hash
 from pimsim.results.record import Result
 from pimsim.technology import PeakMetrics, peak_metrics
-from pimsim.workload import Workload, load_workload, lower, shipped
+from pimsim.workload import Workload, lower, shipped
 
 RATIOS = {
     "latency": "latency: baseline / chip",
@@ -74,8 +74,8 @@ def network_of(result: Result, given: Sequence[Workload] = ()) -> Workload:
         InputError: it is not at hand.
     """
     source = result.source
-    named = [source.workload] if source.workload in shipped() else []
-    for workload in (*given, *map(load_workload, named)):
+    named = [source.workload] if source.workload in (*shipped(), *networks()) else []
+    for workload in (*given, *map(load_network, named)):
         if workload.macs == source.macs and workload_hash(lower(workload)) == source.workload_hash:
             return workload
     raise InputError(f"the network {source.workload} is not at hand, so that no baseline can be computed",
