@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-REPLICA, SLICE, BUFFER, EDGE, LEAF = 40, 16, 16, 8, 16
+REPLICA, SLICE, BUFFER, EDGE, LEAF = 48, 16, 16, 8, 16
 """Words of one record (edges and leaves: of 32 bits, in T; others: of 64 bits, in M).  The fields of a record lie
 side by side: what is used together shares a cache line."""
 
@@ -51,12 +51,12 @@ class Layout(NamedTuple):
     write_latency_ps: int
     dram_latency_ps: int
     n_layers: int
-    batch: int
     # ports, one record each
     host: int
     edram: int  #: (tiles)
     bus: int  #: (tiles)
     unit: int  #: (tiles, 4)
+    core: int  #: (tiles) GPU cores
     dram: int  #: (chips)
     link: int  #: (links)
     # replicas (V)
@@ -73,19 +73,25 @@ class Layout(NamedTuple):
     rep_work_ps: int  #: of it, what crossbars and digital units alone would need
     rep_paced_by_bus: int  #: 1: the bus, rather than the eDRAM, stretches it
     rep_compute_ps: int  #: inputs in the registers to last output in the output register; -1: no crossbars
-    rep_next: int  #: next window to issue, within its image
-    rep_image: int  #: and its image
+    rep_slot_ps: int  #: windows are issued at multiples of this; 1 for the host and for GPU cores
+    rep_core: int  #: offset of the port of its GPU core; -1: none
+    rep_kernel_ps: int  #: a run holds the core for this long, launch included
+    rep_launch_ps: int  #: of it, before the first window
+    rep_runs: int  #: of all images
+    rep_emits_every: int  #: runs of one emission
+    rep_next: int  #: next window to issue, within its run
+    rep_run: int  #: and its run
     rep_state: int  #: IDLE, PENDING, DONE
     rep_ready_ps: int  #: the input registers take the next vector from here on
     rep_asked_ps: int  #: when the pending window had its inputs and registers
     rep_transit_ps: int  #: time in the network of the packet that came last
     rep_blocked_next: int  #: next replica that waits for the same buffer
-    rep_freed: int  #: windows that have read, within the image
-    rep_freed_image: int
+    rep_freed: int  #: windows that have read, within the run
+    rep_freed_run: int
     rep_merged: int  #: windows whose partial sums are together
     rep_level: int  #: slices that have delivered the window after those
-    rep_active: int  #: window in activation, within its image
-    rep_active_image: int
+    rep_active: int  #: window in activation, within its run
+    rep_active_run: int
     # why time was lost, per replica
     lost_fill: int
     lost_input: int
@@ -93,6 +99,7 @@ class Layout(NamedTuple):
     lost_space: int
     lost_edram: int
     lost_bus: int
+    lost_core: int
     rep_last_start: int
     # slices (S)
     sl_replica: int
@@ -105,7 +112,7 @@ class Layout(NamedTuple):
     sl_add_ps: int
     sl_tree: int
     sl_delivered: int  #: windows delivered to the home tile
-    win_sent_ps: int  #: (2, W) when the last two images' packets left
+    win_sent_ps: int  #: (2, W) when the last two emissions' packets left
     # in T: windows (W)
     win_tree: int
     win_entry_first: int  #: (W + 1)
@@ -122,6 +129,8 @@ class Layout(NamedTuple):
     buf_ring: int  #: offset of the counts of copies that have arrived
     buf_base: int  #: ranks below are free
     buf_frontier: int  #: ranks below have arrived
+    buf_shared: int  #: runs that read the same emission
+    buf_initial: int  #: emissions that are there at the start
     buf_waiting: int  #: first replica that waits for places, or -1
     # in T: trees and their edges
     tree_first: int  #: (T + 1)
@@ -147,16 +156,18 @@ class Layout(NamedTuple):
     leaf_message_first: int  #: of its tree
     leaf_message_end: int
     leaf_message: int  #: message that arrives next
-    leaf_image: int
+    leaf_emission: int  #: and its emission
+    leaf_slot_ps: int  #: writes are taken over at multiples of this
+    leaf_latency_ps: int  #: of a write, at least
     # progress
     windows_sent: int
-    image_outputs: int  #: (batch) positions of results that are written
-    image_done_ps: int  #: (batch)
-    layer_first_ps: int  #: (batch, layers) first window starts
-    layer_last_ps: int  #: (batch, layers) last output leaves
+    image_outputs: int  #: (emissions of results) positions of results that are written
+    image_done_ps: int  #: (emissions of results)
+    layer_first_ps: int  #: (images, layers) first window of a run starts
+    layer_last_ps: int  #: (images, layers) last output of a run leaves
     log: int  #: parameter: 1 keeps the times of every window
-    log_start_ps: int  #: (batch, W)
-    log_sent_ps: int  #: (batch, W)
+    log_start_ps: int  #: (images, W) by run
+    log_sent_ps: int  #: (images, W)
     n_windows: int
     # tracing
     trace: int  #: parameter: room for so many records, 0: off

@@ -1,4 +1,4 @@
-"""A replica of a layer: issues its windows one after another, and holds places in eDRAM for its inputs.
+"""A replica of a layer: issues its windows one after another, and holds places in memory for its inputs.
 
 A window issues when its inputs have arrived, the input registers take the next vector, and every replica
 that needs its output has a place for it (all or none).  Places are freed when the window has read.  A place
@@ -10,8 +10,9 @@ In this file ``r`` is the offset of the record of replica ``v``, and ``p`` that 
 from __future__ import annotations
 
 from pimsim.arch import tracing
+from pimsim.arch.gpu_core import run_kernel
 from pimsim.arch.layout import BUFFER, REPLICA, SLICE
-from pimsim.arch.noc.packet import launch
+from pimsim.arch.noc.packet import emission_of, launch
 from pimsim.arch.slots import slot_after, stage_end, stage_length
 from pimsim.engine.events import schedule
 from pimsim.engine.ports import FIELDS, available, occupy, serve
@@ -25,10 +26,14 @@ def free_places(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """The replica's oldest window has read: its places are free, and whoever waits for them tries again."""
     r = REPLICA * v
     i = M[at.rep_freed + r]
-    image = M[at.rep_freed_image + r]
+    run = M[at.rep_freed_run + r]
     for b in range(M[at.rep_buffer_first + r], M[at.rep_buffer_end + r]):
         p = BUFFER * b
-        M[at.buf_base + p] = image * M[at.buf_positions + p] + M[M[at.buf_done + p] + i]
+        base = first_rank(M, at, p, run)
+        shared = M[at.buf_shared + p]
+        if shared == 1 or (run + 1) % shared == 0:  # what several runs read is free after the last of them
+            base += M[M[at.buf_done + p] + i]
+        M[at.buf_base + p] = base
         waiting = M[at.buf_waiting + p]
         M[at.buf_waiting + p] = -1
         while waiting >= 0:
@@ -37,8 +42,16 @@ def free_places(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     i += 1
     if i == M[at.rep_window_end + r] - M[at.rep_window_first + r]:
         i = 0
-        M[at.rep_freed_image + r] = image + 1
+        M[at.rep_freed_run + r] = run + 1
     M[at.rep_freed + r] = i
+
+
+@behaviour
+def first_rank(M, at, p, run):  # type: ignore[no-untyped-def]
+    """Rank of the first position of the emission that a run of the buffer's replica reads."""
+    shared = M[at.buf_shared + p]
+    emission = run if shared == 1 else run // shared
+    return emission * M[at.buf_positions + p]
 
 
 @behaviour
@@ -46,25 +59,23 @@ def ask(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """If the idle replica has all inputs of its next window, schedule its issue."""
     r = REPLICA * v
     i = M[at.rep_next + r]
-    image = M[at.rep_image + r]
+    run = M[at.rep_run + r]
     for b in range(M[at.rep_buffer_first + r], M[at.rep_buffer_end + r]):
         p = BUFFER * b
-        if M[at.buf_frontier + p] < image * M[at.buf_positions + p] + M[M[at.buf_ready + p] + i]:
+        if M[at.buf_frontier + p] < first_rank(M, at, p, run) + M[M[at.buf_ready + p] + i]:
             return
-    time = max(now, M[at.rep_ready_ps + r])
-    if M[at.rep_tile + r] >= 0:  # the host knows no slots
-        time = slot_after(at.slot_ps, time)
+    time = slot_after(M[at.rep_slot_ps + r], max(now, M[at.rep_ready_ps + r]))
     M[at.rep_state + r] = PENDING
     M[at.rep_asked_ps + r] = time
     schedule(M, at, H, time, at.begin_issue + v)
 
 
 @behaviour
-def lacks_places(M, T, at, v, window, image):  # type: ignore[no-untyped-def]
+def lacks_places(M, T, at, v, window, emission):  # type: ignore[no-untyped-def]
     """Whether some buffer has no place for the window's output; the replica then waits at the first such."""
     for e in range(T[at.win_entry_first + window], T[at.win_entry_first + window + 1]):
         p = BUFFER * T[at.entry_buffer + e]
-        rank = image * M[at.buf_positions + p] + T[at.entry_rank + e]
+        rank = (emission + M[at.buf_initial + p]) * M[at.buf_positions + p] + T[at.entry_rank + e]
         if rank >= M[at.buf_base + p] + M[at.buf_capacity + p]:
             M[at.rep_blocked_next + REPLICA * v] = M[at.buf_waiting + p]
             M[at.buf_waiting + p] = v
@@ -76,30 +87,35 @@ def lacks_places(M, T, at, v, window, image):  # type: ignore[no-untyped-def]
 def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """The next window: reserve places for its output, read its inputs, start its crossbars."""
     r = REPLICA * v
-    image = M[at.rep_image + r]
+    run = M[at.rep_run + r]
     window = M[at.rep_window_first + r] + M[at.rep_next + r]
-    if lacks_places(M, T, at, v, window, image):
+    emission = emission_of(M, at, r, run)
+    if emission >= 0 and lacks_places(M, T, at, v, window, emission):
         return
+    taken = M[at.rep_interval_ps + r]
     if M[at.rep_tile + r] < 0:
-        hold = M[at.rep_interval_ps + r]
-        start = serve(M, at.host, now, hold)
-        launch(M, T, at, H, start + hold + M[at.rep_compute_ps + r], v)
+        start = serve(M, at.host, now, taken)
+        launch(M, T, at, H, start + taken + M[at.rep_compute_ps + r], v)
+    elif M[at.rep_core + r] >= 0:
+        start = run_kernel(M, at, H, now, v)
+        if M[at.rep_next + r] == 0:
+            taken += M[at.rep_launch_ps + r]
     else:
         start = read_inputs(M, T, at, H, now, v)
     note_losses(M, T, at, now, start, r)
-    layer = image * at.n_layers + M[at.rep_layer + r]
+    layer = run * at.n_layers + M[at.rep_layer + r]
     if start < M[at.layer_first_ps + layer]:
         M[at.layer_first_ps + layer] = start
     if at.log:
-        M[at.log_start_ps + image * at.n_windows + window] = start
-    M[at.rep_ready_ps + r] = start + M[at.rep_interval_ps + r]
+        M[at.log_start_ps + run * at.n_windows + window] = start
+    M[at.rep_ready_ps + r] = start + taken
     M[at.rep_transit_ps + r] = 0
     M[at.rep_state + r] = IDLE
     M[at.rep_next + r] += 1
     if window + 1 == M[at.rep_window_end + r]:
         M[at.rep_next + r] = 0
-        M[at.rep_image + r] = image + 1
-        if image + 1 == at.batch:
+        M[at.rep_run + r] = run + 1
+        if run + 1 == M[at.rep_runs + r]:
             M[at.rep_state + r] = DONE
             return
     ask(M, T, at, H, now, v)
@@ -114,7 +130,7 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """
     r = REPLICA * v
     compute = M[at.rep_compute_ps + r]
-    image = M[at.rep_image + r]
+    run = M[at.rep_run + r]
     latest = now
     taken = now
     for_bus = False
@@ -143,10 +159,10 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         if hold_bus > 0:
             occupy(M, bus, now, start, hold_bus)
         end = stage_end(at.slot_ps, start, hold, at.input_latency_ps)
-        tracing.record(M, at, tracing.READ, tile, v, image, start, start + hold)
+        tracing.record(M, at, tracing.READ, tile, v, run, start, start + hold)
         if compute >= 0:
             schedule(M, at, H, end + compute, at.begin_output + s)
-            tracing.record(M, at, tracing.COMPUTE, tile, v, image, end, end + compute)
+            tracing.record(M, at, tracing.COMPUTE, tile, v, run, end, end + compute)
         else:
             schedule(M, at, H, end, at.begin_activate + v)
         begin = end - stage_length(at.slot_ps, hold, at.input_latency_ps)

@@ -16,7 +16,7 @@ from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, REPLICA, Layout
 from pimsim.arch.noc.flit import chip, chip_state
 from pimsim.arch.replica import DONE, PENDING
-from pimsim.arch.state import build_state, events_of
+from pimsim.arch.state import build_state, emissions_of_results, events_of, runs_of
 from pimsim.engine.cache import use_cache
 from pimsim.engine.ports import BUSY, FIELDS, OPS, VIOLATIONS, WAIT
 from pimsim.engine.queue import WIDTH_BITS, grown, move_base, new_queue, push_key
@@ -37,7 +37,7 @@ def run_compiled(
     budget: int = EVENTS_AT_A_TIME,
     components: Sequence[Path] = (),
 ) -> Timing:
-    """Simulate ``batch`` images.
+    """Simulate ``batch`` images: in training, a multiple of the program's batch.
 
     ``progress(windows done, windows in all)`` is called now and then; ``trace(records)`` gets (n, 6) int64
     arrays (see :mod:`pimsim.arch.tracing`).  ``components`` are files whose event handlers replace the
@@ -47,7 +47,7 @@ def run_compiled(
     M, T, at = build_state(program, batch, log, trace_records if trace else 0)
     H = new_queue(max(1 << 14, program.replicas.layer.size + 4 * at.margin))
     _start(M, at, H, program)
-    total = batch * program.windows.position.size
+    total = int((runs_of(program, batch) * np.diff(program.replicas.window_first)).sum())
     base, events = 0, 0
     while True:
         reason, handled, now = loop.run(M, T, at, H, base, budget)
@@ -91,7 +91,8 @@ def _start(M: np.ndarray, at: Layout, H: np.ndarray, program: Program) -> None:
     """Every replica that waits for nothing may issue its first window at time 0."""
     for v in range(program.replicas.layer.size):
         buffers = range(program.replicas.buffer_first[v], program.replicas.buffer_first[v + 1])
-        if all(program.buffers.ready[b][0] == 0 for b in buffers):
+        rows = program.buffers
+        if all(rows.ready[b][0] <= rows.initial[b] * rows.positions[b] for b in buffers):
             M[at.rep_state + REPLICA * v] = PENDING
             push_key(H, at.begin_issue + v, at.id_bits + WIDTH_BITS)
 
@@ -113,7 +114,7 @@ def _timing(M: np.ndarray, T: np.ndarray, at: Layout, program: Program, batch: i
     tiles = program.fabric.n_tiles
     ports = {
         name: _port_counts(M, getattr(at, name), count)
-        for name, count in (("host", 1), ("edram", tiles), ("bus", tiles), ("dram", program.chips),
+        for name, count in (("host", 1), ("edram", tiles), ("bus", tiles), ("dram", program.chips), ("core", tiles),
                             ("link", program.fabric.n_links))
     }  # fmt: skip
     if at.flit:
@@ -124,10 +125,12 @@ def _timing(M: np.ndarray, T: np.ndarray, at: Layout, program: Program, batch: i
         ports[name] = PortCounts(units.busy_ps[u :: len(UNITS)], units.wait_ps[u :: len(UNITS)],
                                  units.count[u :: len(UNITS)])  # fmt: skip
     logged = batch * windows if at.log else 0
+    every = np.array([node.every for node in program.dataflow.nodes])
+    made = np.arange(batch)[:, None] < batch // every  # (batch, layers): the layer makes as many runs
     return Timing(
-        image_done_ps=column(at.image_done_ps, batch),
-        layer_first_ps=column(at.layer_first_ps, batch * layers).reshape(batch, layers),
-        layer_last_ps=column(at.layer_last_ps, batch * layers).reshape(batch, layers),
+        image_done_ps=column(at.image_done_ps, emissions_of_results(program, batch)),
+        layer_first_ps=np.where(made, column(at.layer_first_ps, batch * layers).reshape(batch, layers), -1),
+        layer_last_ps=np.where(made, column(at.layer_last_ps, batch * layers).reshape(batch, layers), -1),
         lost_ps={
             reason: of_replicas(getattr(at, f"lost_{reason}")) for reason in LOSSES
         },
@@ -186,12 +189,13 @@ def _waits_for(M: np.ndarray, at: Layout, program: Program, v: int) -> tuple[int
                 where = nodes[replicas.layer[reader]].name
                 return reader, f"waits for a place at {where}, where all {buffers.capacity[b]} are taken"
             waiting = int(M[at.rep_blocked_next + REPLICA * waiting])
-    i, image = M[at.rep_next + REPLICA * v], M[at.rep_image + REPLICA * v]
+    i, run = M[at.rep_next + REPLICA * v], M[at.rep_run + REPLICA * v]
     for b in range(replicas.buffer_first[v], replicas.buffer_first[v + 1]):
         frontier = M[at.buf_frontier + BUFFER * b]
-        if frontier >= image * buffers.positions[b] + buffers.ready[b][i]:
+        emission = run // buffers.shared[b]
+        if frontier >= emission * buffers.positions[b] + buffers.ready[b][i]:
             continue
-        rank = frontier - image * buffers.positions[b]
+        rank = frontier % buffers.positions[b]
         entry = np.flatnonzero((program.entry_buffer == b) & (program.entry_rank == rank))
         window = np.searchsorted(program.windows.entry_first, entry[0], side="right") - 1
         producer = int(np.searchsorted(replicas.window_first, window, side="right") - 1)

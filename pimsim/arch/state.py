@@ -20,6 +20,7 @@ from pimsim.engine.ports import FIELDS, SERVERS
 from pimsim.mapping.program import UNITS, Program
 from pimsim.mapping.timing import LOSSES
 from pimsim.network.fabric import CHIP
+from pimsim.technology.gpu_core import kernel_ps
 from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
 
 EVENTS = ("free", "issue", "output", "merge", "activate", "hop", "deliver", "arrived")
@@ -29,23 +30,23 @@ _NEVER = np.iinfo(np.int64).max
 
 
 def build_state(
-    program: Program, batch: int, log: bool = False, trace: int = 0
+    program: Program, images: int, log: bool = False, trace: int = 0
 ) -> tuple[np.ndarray, np.ndarray, Layout]:
-    """State (int64), tables (int32) and layout for ``batch`` images.
+    """State (int64), tables (int32) and layout for ``images`` images.
 
     ``trace`` is the number of trace records kept at a time.
     """
     arena, tables = Arena(), Arena(np.int32)
     flit = program.network == "flit"
     ways = plan_ways(program) if flit else None
-    parameters = _parameters(program, batch, log, trace)
+    parameters = _parameters(program, log, trace)
     _add_ports(arena, program)
-    _add_replicas(arena, program, parameters["slot_ps"])
+    _add_replicas(arena, program, parameters["slot_ps"], images)
     _add_slices(arena, program)
     _add_windows(arena, tables, program)
     _add_buffers(arena, program)
-    _add_network(tables, program)
-    _add_progress(arena, program, batch, log, trace)
+    _add_network(tables, program, parameters)
+    _add_progress(arena, program, images, log, trace)
     arena.add("base", 1)
     arena.add("pause", 1)
     arena.add("overflow", 1)
@@ -70,7 +71,7 @@ def events_of(program: Program) -> tuple[str, ...]:
     return FLIT_EVENTS if program.network == "flit" else EVENTS
 
 
-def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str, int]:
+def _parameters(program: Program, log: bool, trace: int) -> dict[str, int]:
     pipeline = program.system.pipeline
     replicas = program.replicas.layer.size
     parameters, first = {"begin_hop": 0, "end_hop": 0, "begin_inject": 0}, 0
@@ -93,7 +94,6 @@ def _parameters(program: Program, batch: int, log: bool, trace: int) -> dict[str
         dram_latency_ps=ns_to_ps(program.system.chip.dram.latency_ns) if program.system.chip.dram else 0,
         n_layers=len(program.layers),
         n_windows=program.windows.position.size,
-        batch=batch,
         log=int(log),
         trace=trace,
         flit=int(program.network == "flit"),
@@ -108,11 +108,14 @@ def _add_ports(arena: Arena, program: Program) -> None:
         ("edram", tiles, min(banks, 2)),
         ("bus", tiles, 1),
         ("unit", tiles * len(UNITS), 1),
+        ("core", tiles, 1),
         ("dram", program.chips, 1),
         ("link", program.fabric.n_links, 1),
     ):
         ports = np.zeros((count, FIELDS), np.int64)
         ports[:, SERVERS] = servers
+        if name == "edram":
+            ports[program.on_gpu, SERVERS] = 1  # the memory of a GPU core
         arena.add(name, ports)
 
 
@@ -157,7 +160,35 @@ def _dram_ps(system: System, values: np.ndarray) -> np.ndarray:
     return _durations(values, lambda n: stream_ps(n * bits / 8, rate))
 
 
-def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
+def runs_of(program: Program, images: int) -> np.ndarray:
+    """(V,) runs that each replica makes for so many images."""
+    runs: np.ndarray = images // program.replicas.every
+    return runs
+
+
+def emissions_of_results(program: Program, images: int) -> int:
+    """How often the network's results come out: once an image, or once a batch of training."""
+    replicas, nodes = program.replicas, program.dataflow.nodes
+    result = np.array([node.is_output and node.kind != "input" for node in nodes])[replicas.layer]
+    return int((images // (replicas.every * replicas.emits_every))[result].max(initial=1))
+
+
+def write_row_ps(system: System) -> int:
+    """Read, and write again, one row of a crossbar, in all pulses that its cells are given [ps]."""
+    array = system.chip.tile.ima.crossbar
+    return ns_to_ps(array.read_ns) + array.write_pulses * ns_to_ps(array.write_row_ns)
+
+
+def _core_memory_ps(system: System, values: np.ndarray) -> tuple[np.ndarray, int]:
+    """How long the memory of a GPU core is held for values of a packet, and its latency [ps]."""
+    core, bits = system.chip.gpu_core, system.mapping.input_bits
+    if core is None:
+        return np.zeros_like(values), 0
+    rate = core.memory.gb_per_s
+    return _durations(values, lambda n: stream_ps(n * bits / 8, rate)), ns_to_ps(core.memory.latency_ns)
+
+
+def _add_replicas(arena: Arena, program: Program, slot_ps: int, images: int) -> None:
     replicas = program.replicas
     unit_ps = np.stack(
         [
@@ -167,8 +198,9 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
         axis=1,
     )
     nothing = np.zeros_like(replicas.layer)
-    state = ("next", "image", "state", "ready_ps", "asked_ps", "transit_ps", "blocked_next", "freed", "freed_image",
-             "merged", "level", "active", "active_image")  # fmt: skip
+    on_gpu = (replicas.tile >= 0) & program.on_gpu[replicas.tile]
+    state = ("next", "run", "state", "ready_ps", "asked_ps", "transit_ps", "blocked_next", "freed", "freed_run",
+             "merged", "level", "active", "active_run")  # fmt: skip
     arena.add_table(REPLICA, {
         "rep_layer": replicas.layer,
         "rep_tile": replicas.tile,
@@ -180,6 +212,10 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int) -> None:
         "rep_buffer_end": replicas.buffer_first[1:],
         "rep_unit_ps": unit_ps,
         **_paces(program, unit_ps, slot_ps),
+        "rep_slot_ps": np.where((replicas.tile < 0) | on_gpu, 1, slot_ps),
+        "rep_core": np.where(on_gpu, arena.offsets["core"] + FIELDS * replicas.tile, -1),
+        "rep_runs": runs_of(program, images),
+        "rep_emits_every": replicas.emits_every,
         **{f"rep_{name}": nothing for name in state},
         "rep_last_start": nothing - 1,
         **{f"lost_{reason}": nothing for reason in LOSSES},
@@ -197,7 +233,7 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> dict[str, np.
         _bus_ps(system, slices.read_values, "input_read"), _bus_ps(system, slices.sent_values, "output_transfer")
     )
     busiest = unit_ps.max(axis=1)
-    work, interval, by_bus = (np.zeros_like(replicas.layer) for _ in range(3))
+    work, interval, by_bus, kernel, launch = (np.zeros_like(replicas.layer) for _ in range(5))
     compute = np.full_like(replicas.layer, -1)
     vectors = {
         i: vector_timing(system, slot_ps, int((layer.tiling.row_hi - layer.tiling.row_lo).max()))
@@ -210,10 +246,21 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> dict[str, np.
             work[v] = interval[v] = stream_ps(values * system.mapping.input_bits / 8, system.host.gb_per_s)
             compute[v] = ns_to_ps(system.host.latency_ns)
             continue
+        if program.on_gpu[replicas.tile[v]]:
+            core = system.chip.gpu_core
+            assert core is not None
+            windows = int(replicas.window_first[v + 1] - replicas.window_first[v])
+            busy_ps = kernel_ps(core, int(replicas.kernel_flops[v]), int(replicas.kernel_values[v]))
+            work[v] = interval[v] = -(-busy_ps // windows)
+            launch[v] = ns_to_ps(core.launch_ns)
+            kernel[v] = launch[v] + windows * interval[v]
+            continue
         own = slice(int(replicas.slice_first[v]), int(replicas.slice_first[v + 1]))
         needed = max(int(busiest[v]), vectors[layer].interval_ps if layer in vectors else 0)
         if layer in vectors:
             compute[v] = vectors[layer].latency_ps
+        elif replicas.written_rows[v] > 0:
+            compute[v] = needed = -(-int(replicas.written_rows[v]) * write_row_ps(system) // slot_ps) * slot_ps
         elif own.stop - own.start > 1:  # a digital operation whose inputs lie in several tiles
             compute[v] = 0
         work[v] = max(-(-needed // slot_ps), 1) * slot_ps
@@ -225,6 +272,8 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> dict[str, np.
         "rep_work_ps": work,
         "rep_paced_by_bus": by_bus,
         "rep_compute_ps": compute,
+        "rep_kernel_ps": kernel,
+        "rep_launch_ps": launch,
     }
 
 
@@ -269,14 +318,16 @@ def _add_buffers(arena: Arena, program: Program) -> None:
         "buf_done": done + starts,
         "buf_ring": ring + np.cumsum(buffers.capacity) - buffers.capacity,
         "buf_base": nothing,
-        "buf_frontier": nothing,
+        "buf_frontier": buffers.initial * buffers.positions,
+        "buf_shared": buffers.shared,
+        "buf_initial": buffers.initial,
         "buf_waiting": nothing - 1,
     })  # fmt: skip
     for name in ("buf_ready_tables", "buf_done_tables", "buf_rings"):
         del arena.offsets[name]
 
 
-def _add_network(tables: Arena, program: Program) -> None:
+def _add_network(tables: Arena, program: Program, parameters: dict[str, int]) -> None:
     trees, leaves, system = program.trees, program.leaves, program.system
     hold, head, tail = _edge_durations(program)
     tables.add("tree_first", trees.first)
@@ -293,12 +344,16 @@ def _add_network(tables: Arena, program: Program) -> None:
     })  # fmt: skip
     write = _edram_ps(system, leaves.write_values, "edram_write")
     in_dram = _dram_ps(system, leaves.write_values)
+    in_core, latency = _core_memory_ps(system, leaves.write_values)
+    on_gpu = program.on_gpu[leaves.tile]
     first = program.message_first[leaves.tree]
     tables.add_table(LEAF, {
         "leaf_tree": leaves.tree,
         "leaf_tile": leaves.tile,
         "leaf_slice": leaves.slice,
-        "leaf_write_ps": np.where(leaves.spilled > 0, in_dram, write),
+        "leaf_write_ps": np.where(on_gpu, in_core, np.where(leaves.spilled > 0, in_dram, write)),
+        "leaf_slot_ps": np.where(on_gpu, 1, parameters["slot_ps"]),
+        "leaf_latency_ps": np.where(on_gpu, latency, parameters["write_latency_ps"]),
         "leaf_spilled": np.where(leaves.spilled > 0, leaves.tile // program.fabric.tiles + 1, 0),
         "leaf_sink": sink_leaves(program),
         "leaf_entry_first": leaves.entry_first[:-1],
@@ -306,7 +361,7 @@ def _add_network(tables: Arena, program: Program) -> None:
         "leaf_message_first": first,
         "leaf_message_end": program.message_first[leaves.tree + 1],
         "leaf_message": first,
-        "leaf_image": np.zeros_like(first),
+        "leaf_emission": np.zeros_like(first),
     })  # fmt: skip
     tables.add("entry_of_leaf", leaves.entry)
 
@@ -344,14 +399,15 @@ def _edge_durations(program: Program) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return hold, head, tail
 
 
-def _add_progress(arena: Arena, program: Program, batch: int, log: bool, trace: int) -> None:
+def _add_progress(arena: Arena, program: Program, images: int, log: bool, trace: int) -> None:
     layers, windows = len(program.layers), program.windows.position.size
+    results = emissions_of_results(program, images)
     arena.add("windows_sent", 1)
-    arena.add("image_outputs", batch)
-    arena.add("image_done_ps", batch)
-    arena.add("layer_first_ps", np.full(batch * layers, _NEVER))
-    arena.add("layer_last_ps", batch * layers)
-    arena.add("log_start_ps", np.full(batch * windows if log else 0, -1))
-    arena.add("log_sent_ps", np.full(batch * windows if log else 0, -1))
+    arena.add("image_outputs", results)
+    arena.add("image_done_ps", results)
+    arena.add("layer_first_ps", np.full(images * layers, _NEVER))
+    arena.add("layer_last_ps", images * layers)
+    arena.add("log_start_ps", np.full(images * windows if log else 0, -1))
+    arena.add("log_sent_ps", np.full(images * windows if log else 0, -1))
     arena.add("trace_count", 1)
     arena.add("trace_records", trace * tracing.FIELDS)

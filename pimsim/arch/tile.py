@@ -71,6 +71,9 @@ def gather(M, T, at, H, now, s):  # type: ignore[no-untyped-def]
 def activate(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """Stage 21: all digital units that the window needs, side by side; then its output leaves."""
     r = REPLICA * v
+    if M[at.rep_core + r] >= 0:  # a GPU core has done all of it
+        launch(M, T, at, H, now, v)
+        return
     tile = M[at.rep_tile + r]
     start = now
     longest = 0
@@ -83,7 +86,7 @@ def activate(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         hold = M[at.rep_unit_ps + r + u]
         if hold > 0:
             occupy(M, at.unit + FIELDS * (UNITS * tile + u), now, start, hold)
-    tracing.record(M, at, tracing.ACTIVATE, tile, v, M[at.rep_active_image + r], start, start + longest)
+    tracing.record(M, at, tracing.ACTIVATE, tile, v, M[at.rep_active_run + r], start, start + longest)
     launch(M, T, at, H, stage_end(at.slot_ps, start, longest, at.activation_latency_ps), v)
 
 
@@ -103,7 +106,8 @@ def write_edram(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
         occupied = hold + at.dram_latency_ps
     start = serve(M, port, now, hold) if hold > 0 else now
     tracing.record(M, at, tracing.WRITE, T[at.leaf_tile + f], T[at.leaf_tree + f], -1, start, start + hold)
-    schedule(M, at, H, stage_end(at.slot_ps, start, occupied, at.write_latency_ps), at.begin_arrived + leaf)
+    end = stage_end(T[at.leaf_slot_ps + f], start, occupied, T[at.leaf_latency_ps + f])
+    schedule(M, at, H, end, at.begin_arrived + leaf)
 
 
 @event("arrived")
@@ -111,27 +115,27 @@ def arrive(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
     """A position can be read in this tile: tell the replicas that have waited for it."""
     f = LEAF * leaf
     message = T[at.leaf_message + f]
-    image = T[at.leaf_image + f]
+    emission = T[at.leaf_emission + f]
     window = T[at.message + message]
     message += 1
     if message == T[at.leaf_message_end + f]:
         message = T[at.leaf_message_first + f]
-        T[at.leaf_image + f] = image + 1
+        T[at.leaf_emission + f] = emission + 1
     T[at.leaf_message + f] = message
     if T[at.leaf_sink + f]:
-        M[at.image_outputs + image] += 1
-        M[at.image_done_ps + image] = now
-    transit = now - M[at.win_sent_ps + (image & 1) * at.n_windows + window]
+        M[at.image_outputs + emission] += 1
+        M[at.image_done_ps + emission] = now
+    transit = now - M[at.win_sent_ps + (emission & 1) * at.n_windows + window]
     entries = T[at.win_entry_first + window]
     for k in range(T[at.leaf_entry_first + f], T[at.leaf_entry_end + f]):
-        receive(M, T, at, H, now, transit, image, entries + T[at.entry_of_leaf + k])
+        receive(M, T, at, H, now, transit, emission, entries + T[at.entry_of_leaf + k])
 
 
 @behaviour
-def receive(M, T, at, H, now, transit, image, entry):  # type: ignore[no-untyped-def]
+def receive(M, T, at, H, now, transit, emission, entry):  # type: ignore[no-untyped-def]
     """One copy of a position is in place; when all are, and all before it, the replica may go on."""
     p = BUFFER * T[at.entry_buffer + entry]
-    rank = image * M[at.buf_positions + p] + T[at.entry_rank + entry]
+    rank = (emission + M[at.buf_initial + p]) * M[at.buf_positions + p] + T[at.entry_rank + entry]
     capacity = M[at.buf_capacity + p]
     copies = M[at.buf_copies + p]
     ring = M[at.buf_ring + p]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pimsim.engine.registry import behaviour
 
-READ, COMPUTE, OUTPUT, ACTIVATE, WRITE, HOP = range(6)  #: kinds of records
-KIND_NAMES = ("input read", "crossbars", "output transfer", "activation", "eDRAM write", "packet on link")
+READ, COMPUTE, OUTPUT, ACTIVATE, WRITE, HOP, KERNEL = range(7)  #: kinds of records
+KIND_NAMES = ("input read", "crossbars", "output transfer", "activation", "eDRAM write", "packet on link", "GPU kernel")
 FIELDS = 6  #: kind, place, what, image, start [ps], end [ps]
 SPARE = 4096  #: records that one handler may still add after it has asked to leave
 

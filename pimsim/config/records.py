@@ -8,41 +8,17 @@ Numbers that come from a paper are in ``arch_configs/*.yaml``, beside their sour
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import Field, model_validator
 
-from pimsim.config.base import Bits, Count, Fraction, NotNegative, Positive, Resolution, Spec
+from pimsim.config.base import Bits, Count, NotNegative, Positive, Resolution, Spec
+from pimsim.config.cost import Cost, Priced
+from pimsim.config.gpu import GpuCore, TierKind
 from pimsim.config.mitigation import Mitigation
-from pimsim.config.network import Network
+from pimsim.config.network import Grid, Network
 from pimsim.config.placement import SEARCHES, Amosa, Annealing, PlacementName
-
-
-class Cost(Spec):
-    """Peak power and area of one instance of a component, with their source."""
-
-    power_mw: NotNegative | None = None  #: power of one instance when busy [mW]; None: not priced
-    area_mm2: NotNegative | None = None  #: area of one instance [mm2]; None: not priced
-    static_fraction: Fraction = 0.0  #: share of the power drawn when idle
-    at: dict[str, Positive] = Field(default_factory=dict)
-    #: the parameters that the figures hold for; where the component's own differ, pimsim.technology scales them
-    source: str = Field(min_length=1)  #: where the figures are from
-
-
-class Priced(Spec):
-    """A component with a cost, whose ``at`` may name the parameters in ``scales_with``."""
-
-    scales_with: ClassVar[tuple[str, ...]] = ()  #: what pimsim.technology.scaling has a law for
-
-    cost: Cost
-
-    @model_validator(mode="after")
-    def _reference_point_is_known(self) -> Priced:
-        for name in self.cost.at:
-            if name not in self.scales_with:
-                allowed = ", ".join(self.scales_with)
-                raise ValueError(f"cost.at names {name!r}, which does not scale this cost; allowed: {allowed}")
-        return self
+from pimsim.config.thermal import Thermal
 
 
 class Edram(Priced):
@@ -101,6 +77,7 @@ class Crossbar(Priced):
     read_ns: Positive  #: one analog read of the driven wordlines
     write_row_ns: Positive  #: programming one row
     write_cell_pj: NotNegative  #: programming one cell
+    write_pulses: Count = 1  #: pulses of a row that is written: write and verify until it holds
     write_source: str = Field(min_length=1)  #: where the write figures are from
 
     @model_validator(mode="after")
@@ -234,6 +211,10 @@ class Chip(Spec):
     noc: Noc
     links: ChipLinks
     dram: Dram | None = None
+    tiers: Annotated[tuple[TierKind, ...], Field(min_length=1)] | None = None
+    #: what the tiles of each tier are, z = 0 first, the farthest from the heat sink; None: all ReRAM
+    gpu_core: GpuCore | None = None  #: every tile of a gpu tier
+    thermal: Thermal = Thermal()  #: the way out for heat
 
     @model_validator(mode="after")
     def _tiles_fit_the_network(self) -> Chip:
@@ -243,6 +224,45 @@ class Chip(Spec):
                 "(routers x concentration)"
             )
         return self
+
+    @model_validator(mode="after")
+    def _tiers_are_those_of_the_network(self) -> Chip:
+        if self.tiers is None:
+            return self
+        topology = self.noc.topology
+        if not isinstance(topology, Grid) or len(topology.shape) != 3:
+            raise ValueError(f"tiers names {len(self.tiers)}, but the network has none: noc.topology must be a mesh or "
+                             "torus whose shape is [x, y, z]")  # fmt: skip
+        if len(self.tiers) != topology.shape[2]:
+            raise ValueError(f"tiers names {len(self.tiers)}, but the network's shape {list(topology.shape)} has "
+                             f"{topology.shape[2]}")  # fmt: skip
+        if len(self.tiers) > 1 and not topology.links_of_dimensions[2].vertical:
+            raise ValueError("the network has no vertical links between the tiers: noc.topology.links must have three "
+                             "items, the third with vertical: true")  # fmt: skip
+        if self.tiles <= self.noc.terminals - self.noc.terminals // len(self.tiers):
+            raise ValueError(f"{self.tiles} tiles do not reach the last of {len(self.tiers)} tiers, which hold "
+                             f"{self.noc.terminals // len(self.tiers)} each")  # fmt: skip
+        if "gpu" in self.tiers and self.gpu_core is None:
+            raise ValueError("tiers names gpu, but chip.gpu_core is not given")
+        return self
+
+    @property
+    def on_gpu(self) -> tuple[bool, ...]:
+        """(tiles,) whether each tile is a GPU core."""
+        if self.tiers is None:
+            return (False,) * self.tiles
+        in_tier = self.noc.terminals // len(self.tiers)
+        return tuple(self.tiers[tile // in_tier] == "gpu" for tile in range(self.tiles))
+
+    @property
+    def gpu_cores(self) -> int:
+        """Tiles that are GPU cores."""
+        return sum(self.on_gpu)
+
+    @property
+    def reram_tiles(self) -> int:
+        """Tiles with crossbars."""
+        return self.tiles - self.gpu_cores
 
 
 class ChipGraph(Spec):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimsim.config.records import System
 from pimsim.errors import InputError
 
 
@@ -26,24 +27,35 @@ class BufferDemand:
     position_bytes: np.ndarray  #: of one position, in each of those tiles
 
 
-def share_edram(demand: BufferDemand, tiles: int, tile_bytes: int, spill: str) -> tuple[np.ndarray, np.ndarray]:
+def core_bytes(system: System) -> int:
+    """Memory of a GPU core; 0 where there is none."""
+    core = system.chip.gpu_core
+    return core.memory.mib * 2**20 if core is not None else 0
+
+
+def share_edram(
+    demand: BufferDemand, room: np.ndarray, on_gpu: np.ndarray, spill: str
+) -> tuple[np.ndarray, np.ndarray]:
     """Capacity of each buffer (B,) positions, and which are spilled to DRAM (B,) bool.
 
-    Raises InputError naming the layer and the bytes where the least does not fit and ``spill`` is ``error``.
+    ``room`` (tiles,): bytes of each tile's eDRAM, or memory where ``on_gpu``: that spills nothing.  Raises InputError
+    naming the layer and the bytes where the least does not fit and ``spill`` is ``error``.
     """
+    tiles = room.size
     owner = np.repeat(np.arange(demand.least.size), np.diff(demand.tile_first))
     least_bytes = demand.least[owner] * demand.position_bytes
     in_tile = np.bincount(demand.tile, weights=least_bytes, minlength=tiles).astype(np.int64)
     spilled = np.zeros(demand.least.size, dtype=bool)
-    for tile in np.flatnonzero(in_tile > tile_bytes):
+    for tile in np.flatnonzero(in_tile > room):
         here = np.flatnonzero(demand.tile == tile)
         here = here[~spilled[owner[here]]]
         for k in here[np.argsort(-least_bytes[here], kind="stable")]:
-            if least_bytes[here][~spilled[owner[here]]].sum() <= tile_bytes:
+            if least_bytes[here][~spilled[owner[here]]].sum() <= room[tile]:
                 break
-            if spill == "error":
-                raise InputError(_too_small(demand, int(owner[k]), int(tile), int(in_tile[tile]), tile_bytes,
-                                            int(least_bytes[k])))  # fmt: skip
+            if spill == "error" or on_gpu[tile]:
+                what = "memory of GPU core" if on_gpu[tile] else "eDRAM of tile"
+                raise InputError(_too_small(demand, int(owner[k]), f"{what} {tile}", int(in_tile[tile]),
+                                            int(room[tile]), int(least_bytes[k])))  # fmt: skip
             spilled[owner[k]] = True
     kept = ~spilled[owner]
     least_in = np.bincount(demand.tile[kept], weights=least_bytes[kept], minlength=tiles)
@@ -51,18 +63,21 @@ def share_edram(demand: BufferDemand, tiles: int, tile_bytes: int, spill: str) -
     more_in = np.bincount(
         demand.tile[kept], weights=(more[owner] * demand.position_bytes)[kept], minlength=tiles
     )
-    share = np.minimum(1.0, np.divide(tile_bytes - least_in, more_in, out=np.ones(tiles), where=more_in > 0))
+    share = np.minimum(1.0, np.divide(room - least_in, more_in, out=np.ones(tiles), where=more_in > 0))
     granted = np.ones(demand.least.size)
     np.minimum.at(granted, owner, share[demand.tile])
     capacity = demand.least + np.floor(more * granted).astype(np.int64)
     return np.where(spilled, np.maximum(demand.most, demand.least), capacity), spilled
 
 
-def _too_small(demand: BufferDemand, buffer: int, tile: int, needed: int, offered: int, share: int) -> str:
+def _too_small(demand: BufferDemand, buffer: int, place: str, needed: int, offered: int, share: int) -> str:
+    remedy = "a larger chip.tile.edram.kib, other replication, or mapping.spill=dram"
+    if place.startswith("memory"):
+        remedy = "a larger chip.gpu_core.memory.mib, more GPU cores, or a smaller batch"
     return (
-        f"eDRAM of tile {tile} is too small: it must hold at least {needed:,} bytes and has {offered:,}; "
+        f"{place} is too small: it must hold at least {needed:,} bytes and has {offered:,}; "
         f"layer '{demand.layer[buffer]}' alone takes {share:,} bytes there "
-        f"(allowed: a larger chip.tile.edram.kib, other replication, or mapping.spill=dram)"
+        f"(allowed: {remedy})"
     )
 
 

@@ -18,21 +18,24 @@ from pimsim.mapping.allocation import (
     unit_ns,
     unit_values,
 )
-from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, share_edram
+from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, core_bytes, share_edram
 from pimsim.mapping.cautions import cautions
 from pimsim.mapping.delivery import BufferTiles, Deliveries, Senders, plan_deliveries, sort_entries
 from pimsim.mapping.joins import join_reach
+from pimsim.mapping.kernels import deal_kernel, kernel_copies, kernel_slice, place_kernels, update_slices
 from pimsim.mapping.placement import STRATEGIES
 from pimsim.mapping.placement.layout import Layout, find_placement, start_of
 from pimsim.mapping.placement.search import Progress
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
+from pimsim.mapping.tiers import gpu_tiles
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
 from pimsim.mapping.windows import Needs, deal_windows, find_needs
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
 from pimsim.technology.components import vector_ns
-from pimsim.workload.dataflow import Dataflow
+from pimsim.workload.barriers import emissions_held
+from pimsim.workload.dataflow import Dataflow, Node
 
 
 def map_network(
@@ -75,6 +78,7 @@ class _Rows:
     edge: list[tuple[int, int]] = field(default_factory=list)
     shared: list[int] = field(default_factory=list)
     initial: list[int] = field(default_factory=list)
+    kept: list[int] = field(default_factory=list)  #: emissions for which there may be places
 
 
 class _Mapper:
@@ -99,15 +103,22 @@ class _Mapper:
             else digital_copies(node, system, replication.interval_windows)
             for i, node in enumerate(self.nodes)
         ]
+        self.on_gpu = gpu_tiles(system, self.fabric)
+        for i, node in enumerate(self.nodes):
+            if node.kind == "gpu":
+                self.copies[i] = kernel_copies(node, max(1, int(self.on_gpu.sum())))
+            elif node.kind == "update":
+                self.copies[i] = self.copies[node.of]
         matrices = {i: self.copies[i] for i in self.tilings}
-        self.turns = STRATEGIES[start_of(system.mapping)](matrices, self.fabric)
-        self.order = self.turns[1]
+        turns, order = STRATEGIES[start_of(system.mapping)](matrices, self.fabric)
+        self.order = order[~self.on_gpu[order]]
+        self.turns = turns, self.order
         policy = system.mapping.windows
         self.dealt = [
-            deal_windows(node.grid, copies, policy) for node, copies in zip(self.nodes, self.copies, strict=True)
+            _deal(node, copies, policy) for node, copies in zip(self.nodes, self.copies, strict=True)
         ]
         self.rep_base = np.concatenate([[0], np.cumsum(self.copies)]).astype(np.int64)
-        self.win_base = np.concatenate([[0], np.cumsum([node.windows for node in self.nodes])]).astype(np.int64)
+        self.win_base = np.concatenate([[0], np.cumsum([order.size for _, order in self.dealt])]).astype(np.int64)
         self._find_needs()
 
     def place(self) -> None:
@@ -133,8 +144,8 @@ class _Mapper:
         """What follows once everything has its tiles."""
         demand = self._demand()
         tiles = self.fabric.n_tiles
-        tile_bytes = self.system.chip.tile.edram.kib * 1024
-        capacity, spilled = share_edram(demand, tiles, tile_bytes, self.system.mapping.spill)
+        room = np.where(self.on_gpu, core_bytes(self.system), self.system.chip.tile.edram.kib * 1024)
+        capacity, spilled = share_edram(demand, room, self.on_gpu, self.system.mapping.spill)
         packed = self._slices(spilled)
         layout = Layout(self.dataflow.name, self.system, self.fabric, self._replicas(packed), packed)
         placement = find_placement(
@@ -160,18 +171,21 @@ class _Mapper:
             trees=deliveries.trees, priced_trees=deliveries.priced_trees, tree_flits=deliveries.tree_flits,
             message_first=deliveries.message_first, message=deliveries.message, leaves=deliveries.leaves,
             edram_bytes=bytes_in_tiles(moved, capacity, spilled, tiles),
-            notes=self._notes(spilled, demand), placement=placement, on_gpu=np.zeros(tiles, dtype=bool),
+            notes=self._notes(spilled, demand), placement=placement, on_gpu=self.on_gpu,
         )  # fmt: skip
 
     def _find_needs(self) -> None:
         """Need lists of all edges; buffers in the order of replicas, then edges."""
+        held = emissions_held(self.nodes, self.dataflow.batch)
         self.needs: list[list[Needs]] = [
             [
-                find_needs(edge, node.grid, self._positions_grid(edge.source), self.dealt[i], self.reach[i][e])
+                _held(node, held[i][e], find_needs(
+                    edge, node.grid, self._positions_grid(edge.source), self.dealt[i], self.reach[i][e],
+                ), self.dealt[i][0])
                 for e, edge in enumerate(node.edges)
             ]
             for i, node in enumerate(self.nodes)
-        ]
+        ]  # fmt: skip
         self.rows = _Rows()
         buffer_first = [0]
         for i, node in enumerate(self.nodes):
@@ -191,6 +205,7 @@ class _Mapper:
                     rows.edge.append((i, e))
                     rows.shared.append(edge.shared)
                     rows.initial.append(edge.initial)
+                    rows.kept.append(2 if node.kind == "gpu" and edge.shared == 1 else 1)  # one in, one in work
                 buffer_first.append(len(self.rows.replica))
         self.buffer_first = _ints(buffer_first)
 
@@ -210,7 +225,9 @@ class _Mapper:
                 for piece in slices:
                     channels = edge_channels(self.nodes[i], piece.part)
                     room[piece.tile] -= word * sum(n * c for n, c in zip(least, channels, strict=True))
-        self.rank_of_tile = np.argsort(self.order)
+        self.rank_of_tile = np.full(self.fabric.n_tiles, self.fabric.n_tiles)
+        self.rank_of_tile[self.order] = np.arange(self.order.size)
+        room[self.on_gpu] = 0
         self.owner = [self._owner_of_positions(i) for i in range(len(self.nodes))]
         for i, node in enumerate(self.nodes):
             if node.kind != "digital":
@@ -231,6 +248,11 @@ class _Mapper:
                     free_ns[tile] -= 0 if placed else busy_ns
                     placed.append(PlacedSlice(tile, part))
                 self.placed[i].append(placed)
+        for i, tiles in place_kernels(self.dataflow, self.copies, self.on_gpu, self.system).items():
+            self.placed[i] = [kernel_slice(self.nodes[i], tile) for tile in tiles]
+        for i, node in enumerate(self.nodes):
+            if node.kind == "update":
+                self.placed[i] = [update_slices(node, target) for target in self.placed[node.of]]
 
     def _owner_of_positions(self, node: int) -> np.ndarray:
         """(positions,) replica, counted within the node, that delivers each output position."""
@@ -244,9 +266,11 @@ class _Mapper:
     def _preferred_tile(self, node: int, replica: int) -> int:
         for e, edge in enumerate(self.nodes[node].edges):
             need = self.needs[node][e]
-            if self.nodes[edge.source].kind != "input" and need.first[replica + 1] > need.first[replica]:
+            if self.nodes[edge.source].kind in ("mvm", "digital") and need.first[replica + 1] > need.first[replica]:
                 position = need.positions[need.first[replica]]
-                return self._home(edge.source, int(self.owner[edge.source][position]))
+                owner = int(self.owner[edge.source][position])
+                if self.placed[edge.source]:
+                    return self._home(edge.source, owner)
         return int(self.order[0])
 
     def _home(self, node: int, replica: int) -> int:
@@ -283,7 +307,7 @@ class _Mapper:
         return BufferDemand(
             layer=[self.nodes[i].name for i, _ in self.rows.edge],
             least=least,
-            most=np.maximum(least, _ints(self.rows.positions)),
+            most=np.maximum(least, _ints(self.rows.positions) * _ints(self.rows.kept)),
             tile_first=_ints(tile_first),
             tile=_ints(tiles),
             position_bytes=self.buffer_values * word,
@@ -323,12 +347,15 @@ class _Mapper:
         )
         values = values.copy()
         values[:, 2] += self._home_additions(slices, tile)
-        nothing = np.zeros_like(layer)
+        share = np.diff(window_first) / _ints([node.windows for node in self.nodes])[layer]
+        kernels = [_ints([getattr(node, name) for node in self.nodes])[layer] for name in ("flops", "memory_values")]
         return Replicas(
             layer, tile, slice_first, window_first.astype(np.int64), self.buffer_first, values,
             every=_ints([node.every for node in self.nodes])[layer],
             emits_every=_ints([node.emits_every for node in self.nodes])[layer],
-            kernel_flops=nothing, kernel_values=nothing, written_rows=nothing,
+            kernel_flops=np.ceil(kernels[0] * share).astype(np.int64),
+            kernel_values=np.ceil(kernels[1] * share).astype(np.int64),
+            written_rows=_ints([int(node.kind == "update") for node in self.nodes])[layer],
         )  # fmt: skip
 
     def _home_additions(self, slices: Slices, tile: np.ndarray) -> np.ndarray:
@@ -351,7 +378,8 @@ class _Mapper:
         emits = np.ones(window_replica.size, dtype=bool)
         for i, node in enumerate(self.nodes):
             if node.reduces:
-                emits[self.win_base[i] : self.win_base[i + 1] - 1] = False
+                emits[self.win_base[i] : self.win_base[i + 1]] = False
+                emits[self.win_base[i] + self.dealt[i][0][1:] - 1] = True
         sink = np.array([node.is_output and node.kind != "input" for node in self.nodes])[replicas.layer]
         senders = Senders(
             window_replica=window_replica, emits=emits, replica_tile=replicas.tile, replica_sink=sink,
@@ -376,7 +404,11 @@ class _Mapper:
                 need = self.needs[i][e]
                 length = np.diff(need.first)
                 replica = np.repeat(np.arange(length.size), length)
-                windows.append(window_of[edge.source][need.positions])
+                if self.nodes[edge.source].kind == "update":  # of its own crossbars
+                    last = self.win_base[edge.source] + self.dealt[edge.source][0][1:] - 1
+                    windows.append(last[replica])
+                else:
+                    windows.append(window_of[edge.source][need.positions])
                 buffers.append(self.buffer_first[self.rep_base[i] + replica] + e)
                 ranks.append(np.arange(need.positions.size) - need.first[replica])
         none = [np.zeros(0, dtype=np.int64)]
@@ -413,6 +445,23 @@ class _Mapper:
         if layers:
             notes.append(f"eDRAM too small: inputs of {', '.join(layers)} are kept in DRAM (mapping.spill: dram)")
         return tuple(notes)
+
+
+def _deal(node: Node, copies: int, policy: str) -> tuple[np.ndarray, np.ndarray]:
+    """Windows to replicas; every update writes all rows of its own crossbars."""
+    if node.kind == "gpu":
+        return deal_kernel(node, copies)
+    if node.kind == "update":
+        return np.arange(copies + 1) * node.windows, np.tile(np.arange(node.windows), copies)
+    return deal_windows(node.grid, copies, policy)
+
+
+def _held(node: Node, emissions: int, needs: Needs, first_window: np.ndarray) -> Needs:
+    """A kernel begins with all its inputs; beside a barrier there are places for a whole batch."""
+    length = np.diff(needs.first)
+    if node.kind == "gpu":
+        needs = replace(needs, ready=np.repeat(length, np.diff(first_window)), least=np.maximum(needs.least, length))
+    return needs if emissions == 1 else replace(needs, least=np.maximum(needs.least, emissions * length))
 
 
 def _ints(values) -> np.ndarray:  # type: ignore[no-untyped-def]

@@ -1,5 +1,7 @@
 """How far ahead a branch must be buffered where branches of the network meet again.
 
+(What is there at the start, such as weights, joins nothing: those edges point forward, and are left out.)
+
 Where two branches of a fork F join in J, the short branch delivers long before the other has caught up.
 If J had no place for what the short branch delivers meanwhile, F would be held up by it, the long branch
 would get no more of F, and nothing would move again.  So J's buffer must take everything that the short
@@ -36,7 +38,7 @@ def _forks(nodes: tuple[Node, ...]) -> list[int]:
     consumers = np.zeros(len(nodes), dtype=np.int64)
     for i, node in enumerate(nodes):
         for edge in node.edges:
-            if edge.source != i:
+            if edge.source < i:
                 consumers[edge.source] += 1
     return [i for i in range(len(nodes)) if consumers[i] > 1]
 
@@ -50,7 +52,7 @@ def _widen(
     for j in range(fork + 1, len(nodes)):
         needs: dict[int, np.ndarray] = {}
         for e, edge in enumerate(nodes[j].edges):
-            if edge.source in of_fork and edge.source != j:
+            if edge.source in of_fork and edge.source < j and edge.initial == 0:
                 needs[e] = _through(direct[j][e], of_fork[edge.source])
         if not needs:
             continue

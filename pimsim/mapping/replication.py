@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pimsim.config.records import System
 from pimsim.errors import InputError, did_you_mean, shown
 from pimsim.mapping.packing import tiles_needed
+from pimsim.mapping.tiers import matrix_tiles
 from pimsim.mapping.tiling import Tiling
 from pimsim.workload.dataflow import Dataflow
 
@@ -41,9 +42,13 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
 
     stated = system.mapping.interval_windows
     unreplicated = longest if system.mapping.replication == "none" or stated is None else stated
-    least = -(-tiles(unreplicated) // system.chip.tiles)
+    per_chip = matrix_tiles(system)
+    if per_chip == 0 and mvm:
+        raise InputError(f"{system.name} has no crossbars for '{dataflow.nodes[mvm[0]].name}'", key="chip.tiers",
+                         allowed="a chip with a tier of ReRAM tiles")  # fmt: skip
+    least = -(-tiles(unreplicated) // max(1, per_chip))
     chips = max(1, least) if system.chips == "auto" else system.chips
-    offered = chips * system.chip.tiles
+    offered = chips * per_chip
     if tiles(unreplicated) > offered:
         crossbars = sum(
             tilings[i].crossbars * _copies(dataflow, i, unreplicated, system) for i in mvm

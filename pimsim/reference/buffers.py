@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import numpy as np
 import simpy
 from simpy.events import ProcessGenerator
 
@@ -11,15 +12,37 @@ from pimsim.mapping.program import Program
 
 
 class Buffer:
-    """The places in which one replica keeps one of its inputs; ranks count on over the images."""
+    """The places in which one replica keeps one of its inputs; ranks count on over the emissions of the producer.
 
-    def __init__(self, env: simpy.Environment, capacity: int, positions: int, copies: int) -> None:
+    ``shared`` runs of the replica read the same emission; ``initial`` emissions are there before the first is sent.
+    """
+
+    def __init__(
+        self, env: simpy.Environment, capacity: int, positions: int, copies: int, shared: int, initial: int
+    ) -> None:
         self.env = env
         self.capacity, self.positions, self.copies = capacity, positions, copies
-        self.frontier = 0  #: ranks below this have arrived in every slice
+        self.shared, self.initial = shared, initial
+        self.frontier = initial * positions  #: ranks below this have arrived in every slice
         self.base = 0  #: ranks below this are free again
         self._received: Counter[int] = Counter()  #: rank -> copies that have arrived
         self._grown, self._freed = env.event(), env.event()
+
+    def rank(self, emission: int, rank: int) -> int:
+        """The rank, counted from the start, of one in an emission of the producer."""
+        return (emission + self.initial) * self.positions + rank
+
+    def needed(self, run: int, ready: int) -> int:
+        """Ranks that must have arrived for a window that needs the first ``ready`` of its run's emission."""
+        return run // self.shared * self.positions + ready
+
+    def read(self, run: int, done: int) -> int:
+        """Ranks that are free when a window has read which, alone with its run, would free the first ``done``.
+
+        Whatever several runs share is free once the last of them has read it.
+        """
+        last = (run + 1) % self.shared == 0
+        return run // self.shared * self.positions + (done if last else 0)
 
     def has_place(self, rank: int) -> bool:
         """Whether ``rank`` may be sent here."""
@@ -57,11 +80,7 @@ class Buffer:
 
 
 def build_buffers(env: simpy.Environment, program: Program) -> list[Buffer]:
-    """All buffers of a program, empty."""
+    """All buffers of a program, with nothing in them but their initial emissions."""
     rows = program.buffers
-    return [
-        Buffer(env, capacity, positions, copies)
-        for capacity, positions, copies in zip(
-            rows.capacity.tolist(), rows.positions.tolist(), rows.copies.tolist(), strict=True
-        )
-    ]
+    columns = (rows.capacity, rows.positions, rows.copies, rows.shared, rows.initial)
+    return [Buffer(env, *row) for row in np.stack(columns, axis=1).tolist()]

@@ -8,7 +8,7 @@ from math import ceil
 from pimsim.config.records import DigitalUnit
 from pimsim.mapping.program import UNITS, Program
 from pimsim.network.fabric import CHIP, INJECT
-from pimsim.units import cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
+from pimsim.units import PS_PER_NS, cycles_to_ps, ns_to_ps, stream_ps, transfer_ps
 
 
 class Slots:
@@ -112,16 +112,52 @@ class Durations:
         beat = self.slots.after(max(read, convert, add))
         return reads * beat, reads * beat + self.slots.after(convert) + self.slots.after(add)
 
+    def write(self, replica: int) -> int:
+        """Rows of weights that a window of an update writes, one after another: each is read, and then programmed
+        with so many pulses."""
+        crossbar = self.tile.ima.crossbar
+        row = ns_to_ps(crossbar.read_ns) + crossbar.write_pulses * ns_to_ps(crossbar.write_row_ns)
+        return self.slots.after(int(self.program.replicas.written_rows[replica]) * row)
+
+    def kernel(self, replica: int) -> tuple[int, int]:
+        """(launch, one window) of the kernel that is a run of the replica; its windows share its time alike.
+
+        A kernel takes as long as its operations at the core's peak or its values through the core's memory,
+        whichever is longer; it reaches a share of both.  (The roofline of Williams, Waterman and Patterson, 2009.)
+        """
+        core, replicas = self.system.chip.gpu_core, self.program.replicas
+        assert core is not None, "a kernel needs a GPU core"
+        flops, values = int(replicas.kernel_flops[replica]), int(replicas.kernel_values[replica])
+        flops_per_ns = core.multiprocessors * Fraction(str(core.flops_per_clock)) * Fraction(str(core.clock_ghz))
+        bytes_per_ns = Fraction(str(core.memory.gb_per_s))
+        longer = max(flops / flops_per_ns, values * core.value_bytes / bytes_per_ns)
+        whole = ceil(longer / Fraction(str(core.occupancy)) * PS_PER_NS)
+        windows = replicas.window_first[replica + 1] - replicas.window_first[replica]
+        return ns_to_ps(core.launch_ns), ceil(Fraction(whole, int(windows)))
+
+    def gpu_memory(self, values: int) -> tuple[int, int]:
+        """(time that they occupy it, latency) of values into a GPU core's memory."""
+        core = self.system.chip.gpu_core
+        assert core is not None, "a tile on a GPU tier needs a GPU core"
+        return stream_ps(values * self.bits / 8, core.memory.gb_per_s), ns_to_ps(core.memory.latency_ns)
+
     def pace(self, replica: int) -> tuple[int, int, bool]:
         """Shortest time from the start of one window of the replica to that of the next; of it, the time of
-        crossbars and digital units; and whether the bus stretches it, rather than the eDRAM."""
+        crossbars and digital units; and whether the bus stretches it, rather than the eDRAM.
+
+        (The first window of a kernel takes its launch beside that.)
+        """
         replicas, slices = self.program.replicas, self.program.slices
         if replicas.tile[replica] < 0:
             return self.host(replica), self.host(replica), False
         layer = int(replicas.layer[replica])
+        if self.program.dataflow.nodes[layer].kind == "gpu":
+            return self.kernel(replica)[1], self.kernel(replica)[1], False
         work = [self.slots.slot, *self.units(replica)]
         if self.program.layers[layer].tiling is not None:
             work.append(self.vector(layer)[0])
+        if self.program.dataflow.nodes[layer].kind == "update":
+            work.append(self.write(replica))
         edram, bus = [0], [0]
         for s in range(replicas.slice_first[replica], replicas.slice_first[replica + 1]):
             read, sent = int(slices.read_values[s]), int(slices.sent_values[s])

@@ -11,11 +11,12 @@ from pimsim.mapping.timing import LOSSES
 class Log:
     """When windows started and left, when images were done, and what was waited for [ps]."""
 
-    def __init__(self, program: Program, batch: int) -> None:
+    def __init__(self, program: Program, images: int) -> None:
         replicas = program.replicas.layer.size
-        self.window_start = np.zeros((batch, program.windows.position.size), dtype=np.int64)
-        self.window_sent = np.zeros_like(self.window_start)
-        self.image_done = np.zeros(batch, dtype=np.int64)
+        shape = images, program.windows.position.size
+        self.window_start = np.full(shape, -1, dtype=np.int64)  #: row r: run r; -1: not that many runs
+        self.window_sent = np.full(shape, -1, dtype=np.int64)
+        self.image_done = np.zeros(images // program.batch, dtype=np.int64)
         self.last_start = np.full(replicas, -1, dtype=np.int64)
         self.lost = {reason: np.zeros(replicas, dtype=np.int64) for reason in LOSSES}
         self.windows_sent = 0
@@ -32,15 +33,15 @@ class Log:
         self.lost["input"][replica] += late - min(late, transit)
         self.lost["space"][replica] += issued - asked
 
-    def start(self, image: int, window: int, replica: int, issued: int, now: int, port: str) -> None:
-        """A window starts at ``now``; ``port``, edram or bus, is what it waited for since it was issued."""
+    def start(self, run: int, window: int, replica: int, issued: int, now: int, port: str) -> None:
+        """A window starts at ``now``; ``port``, edram, bus or core, is what it waited for since it was issued."""
         if self.last_start[replica] < 0:
             self.lost["fill"][replica] = now
         else:
             self.lost[port][replica] += now - issued
-        self.window_start[image, window] = self.last_start[replica] = now
+        self.window_start[run, window] = self.last_start[replica] = now
 
-    def sent(self, image: int, window: int, at: int) -> None:
-        """A window's output leaves at time ``at``."""
-        self.window_sent[image, window] = at
+    def sent(self, run: int, window: int, at: int) -> None:
+        """A window's output leaves at time ``at``, or would leave if the run emitted it."""
+        self.window_sent[run, window] = at
         self.windows_sent += 1

@@ -54,7 +54,8 @@ class Ports:
         tiles = program.fabric.n_tiles
         banks = program.system.chip.tile.edram.banks
         self.host = [Port(env)]
-        self.edram = [Port(env, 2 if banks >= 2 else 1) for _ in range(tiles)]
+        self.edram = [Port(env, 2 if banks >= 2 and not on_gpu else 1) for on_gpu in program.on_gpu.tolist()]
+        self.core = [Port(env) for _ in range(tiles)]  #: of tiles that are GPU cores
         self.bus = [Port(env) for _ in range(tiles)]
         self.units = [[Port(env) for _ in range(tiles)] for _ in UNITS]  #: [unit][tile]
         self.dram = [Port(env) for _ in range(program.chips)]
@@ -63,7 +64,8 @@ class Ports:
     def counts(self) -> dict[str, PortCounts]:
         """Counters of every kind of port."""
         kinds = {"host": self.host, "edram": self.edram, "bus": self.bus}
-        kinds |= dict(zip(UNITS, self.units, strict=True)) | {"dram": self.dram, "link": self.link}
+        kinds |= dict(zip(UNITS, self.units, strict=True))
+        kinds |= {"dram": self.dram, "link": self.link, "core": self.core}
         return {name: _counted(ports) for name, ports in kinds.items()}
 
 

@@ -14,75 +14,89 @@ from pimsim.reference.world import World
 class Replica:
     """Common to all: the order of windows, and when one may be issued."""
 
-    def __init__(self, world: World, replica: int) -> None:
+    def __init__(self, world: World, replica: int, images: int) -> None:
         program = world.program
         rows = program.replicas
         self.world, self.env, self.index = world, world.env, replica
         self.layer, self.tile = int(rows.layer[replica]), int(rows.tile[replica])
+        self.runs, self.emits_every = images // int(rows.every[replica]), int(rows.emits_every[replica])
         self.windows = range(rows.window_first[replica], rows.window_first[replica + 1])
         self.buffers = range(rows.buffer_first[replica], rows.buffer_first[replica + 1])
         self.slices = range(rows.slice_first[replica], rows.slice_first[replica + 1])
         self.pace, self.pace_of_work, self.paced_by_bus = world.durations.pace(replica)
         self.waits_for = ""  #: in words, for a standstill
-        self._sent = -1  #: the last window sent, counted over all images
+        self._sent = -1  #: the last window sent, counted over all runs
 
-    def work(self, batch: int) -> ProcessGenerator:
-        """Process: issue all windows of all images, one after another."""
+    def work(self) -> ProcessGenerator:
+        """Process: issue all windows of all runs, one after another."""
         started, due = None, 0
-        for image in range(batch):
+        for run in range(self.runs):
             for window in self.windows:
-                transit = yield from self._wait_for_inputs(image, window)
+                transit = yield from self._wait_for_inputs(run, window)
                 if started is not None:  # the pace, counted from the start of the window before
-                    start = yield started
-                    due = start + self.pace
+                    due = yield started
                 asked = self._grid(max(self.env.now, due))
                 yield self.env.turn(Kind.ISSUE, self.index, asked)
-                yield from self._wait_for_places(image, window)
+                if self._emits(run):
+                    yield from self._wait_for_places(run // self.emits_every, window)
                 self.world.log.wait(self.index, due, asked, self.env.now, transit)
-                started = self.env.process(self._issue(image, window))
+                started = self.env.process(self._issue(run, window))
         self.waits_for = ""
+
+    def _emits(self, run: int) -> bool:
+        """Whether what a run makes is sent; if not, it stays for later runs to add to."""
+        return (run + 1) % self.emits_every == 0
 
     def _grid(self, time: int) -> int:
         return self.world.slots.after(time)
 
-    def _wait_for_inputs(self, image: int, window: int) -> ProcessGenerator:
+    def _wait_for_inputs(self, run: int, window: int) -> ProcessGenerator:
         """Returns how long the last missing input was under way; 0 where none was missing."""
         last = 0
         for b in self.buffers:
             buffer = self.world.buffers[b]
-            needed = image * buffer.positions + int(self.world.program.buffers.ready[b][window - self.windows.start])
+            needed = buffer.needed(run, int(self.world.program.buffers.ready[b][window - self.windows.start]))
             self.waits_for = f"inputs: {needed} positions in buffer {b}"
             transit = yield from buffer.filled(needed)
             last = last if transit is None else transit
         return last
 
-    def _wait_for_places(self, image: int, window: int) -> ProcessGenerator:
+    def _wait_for_places(self, emission: int, window: int) -> ProcessGenerator:
         """All or none: every place where the window's output goes."""
-        while (full := self._full_buffer(image, window)) is not None:
+        while (full := self._full_buffer(emission, window)) is not None:
             self.waits_for = f"a place in buffer {full} of replica {self.world.program.buffers.replica[full]}"
             yield self.world.buffers[full].next_free()
             yield self.env.turn(Kind.ISSUE, self.index, self.env.now)
 
-    def _full_buffer(self, image: int, window: int) -> int | None:
+    def _full_buffer(self, emission: int, window: int) -> int | None:
         """The first buffer without a place for the window's output."""
-        for b, rank in self.world.entries(image, window):
+        for b, rank in self.world.entries(emission, window):
             if not self.world.buffers[b].has_place(rank):
                 return b
         return None
 
-    def _issue(self, image: int, window: int) -> ProcessGenerator:
-        """Process, ends at the start of the window; value: the time of the start."""
+    def _issue(self, run: int, window: int) -> ProcessGenerator:
+        """Process, ends at the start of the window; value: the earliest start of the next."""
         raise NotImplementedError
 
-    def _send(self, image: int, window: int, at: int) -> None:
-        """The output leaves the replica at time ``at``."""
-        number = image * len(self.windows) + window - self.windows.start
+    def _free(self, run: int, window: int, at: int) -> ProcessGenerator:
+        """Process: what this window was the last to read makes place."""
+        yield self.env.turn(Kind.FREE, self.index, at)
+        for b in self.buffers:
+            buffer = self.world.buffers[b]
+            done = int(self.world.program.buffers.done[b][window - self.windows.start])
+            buffer.free(buffer.read(run, done))
+
+    def _send(self, run: int, window: int, at: int) -> None:
+        """The output leaves the replica at time ``at``, if the run emits it."""
+        number = run * len(self.windows) + window - self.windows.start
         assert number == self._sent + 1, "windows leave in order"
         self._sent = number
-        self.world.log.sent(image, window, at)
+        self.world.log.sent(run, window, at)
         tree = self.world.tree_of_window[window]
-        if tree >= 0:
-            self.world.network.send(tree, at, lambda leaf: self.env.process(self.world.store(leaf, image, window)))
+        if tree >= 0 and self._emits(run):
+            store, emission = self.world.store, run // self.emits_every
+            self.world.network.send(tree, at, lambda leaf: self.env.process(store(leaf, emission, window, at)))
 
 
 class HostReplica(Replica):
@@ -91,28 +105,56 @@ class HostReplica(Replica):
     def _grid(self, time: int) -> int:
         return time
 
-    def _issue(self, image: int, window: int) -> ProcessGenerator:
+    def _issue(self, run: int, window: int) -> ProcessGenerator:
         yield from serve(self.env, (self.world.ports.host[0], self.pace))
         start = self.env.now
-        self.world.log.start(image, window, self.index, start, start, "edram")  # nobody's wait
-        self._send(image, window, start + self.pace + self.world.host_latency)
-        return start
+        self.world.log.start(run, window, self.index, start, start, "edram")  # nobody's wait
+        self._send(run, window, start + self.pace + self.world.host_latency)
+        return start + self.pace
+
+
+class KernelReplica(Replica):
+    """On a GPU core, where a run is one kernel: its windows follow each other without asking for the core again."""
+
+    def __init__(self, world: World, replica: int, images: int) -> None:
+        super().__init__(world, replica, images)
+        self.launch, _ = world.durations.kernel(replica)
+
+    def _grid(self, time: int) -> int:
+        return time
+
+    def _issue(self, run: int, window: int) -> ProcessGenerator:
+        issued, launch = self.env.now, 0
+        if window == self.windows.start:
+            launch = self.launch
+            yield from serve(self.env, (self.world.ports.core[self.tile], launch + len(self.windows) * self.pace))
+        start = self.env.now
+        self.world.log.start(run, window, self.index, issued, start, "core")
+        end = start + launch + self.pace
+        self.env.process(self._free(run, window, end))
+        self.env.process(self._leave(run, window, end))
+        return end
+
+    def _leave(self, run: int, window: int, at: int) -> ProcessGenerator:
+        """Process: what the window makes needs no digital units."""
+        yield self.env.turn(Kind.ACTIVATE, self.index, at)
+        self._send(run, window, at)
 
 
 class TileReplica(Replica):
     """In tiles: every slice reads its share of the inputs; the home tile activates and sends."""
 
-    def _issue(self, image: int, window: int) -> ProcessGenerator:
+    def _issue(self, run: int, window: int) -> ProcessGenerator:
         issued = self.env.now
         reads = [self.env.process(self._read(s)) for s in self.slices]
-        self._compute(image, window, reads)
+        self._compute(run, window, reads)
         values = yield self.env.all_of(reads)
         begins, ends, ports = zip(*values.values(), strict=True)
         start = max(issued, *begins)
         port = ports[begins.index(max(begins))]
-        self.world.log.start(image, window, self.index, issued, start, port)
-        self.env.process(self._free(image, window, max(ends)))
-        return start
+        self.world.log.start(run, window, self.index, issued, start, port)
+        self.env.process(self._free(run, window, max(ends)))
+        return start + self.pace
 
     def _read(self, s: int) -> ProcessGenerator:
         """Process, ends at the start of the reading: eDRAM, bus and DRAM together.
@@ -138,19 +180,11 @@ class TileReplica(Replica):
         begin = end - world.slots.stage_length(longest, latency)
         return begin, end, "bus" if free[1] == max(free) else "edram"
 
-    def _free(self, image: int, window: int, at: int) -> ProcessGenerator:
-        """Process: what this window was the last to read makes place."""
-        yield self.env.turn(Kind.FREE, self.index, at)
-        for b in self.buffers:
-            buffer = self.world.buffers[b]
-            done = int(self.world.program.buffers.done[b][window - self.windows.start])
-            buffer.free(image * buffer.positions + done)
-
-    def _compute(self, image: int, window: int, reads: list[simpy.Process]) -> None:
+    def _compute(self, run: int, window: int, reads: list[simpy.Process]) -> None:
         """What happens to the inputs, which ``reads`` bring into the slices."""
         raise NotImplementedError
 
-    def _activate(self, image: int, window: int, at: int) -> ProcessGenerator:
+    def _activate(self, run: int, window: int, at: int) -> ProcessGenerator:
         """Process: through the digital units of the home tile, all at once, and out."""
         world = self.world
         yield self.env.turn(Kind.ACTIVATE, self.index, at)
@@ -158,19 +192,19 @@ class TileReplica(Replica):
         jobs = [(world.ports.units[u][self.tile], holds[u]) for u in range(len(UNITS)) if holds[u] > 0]
         yield from serve(self.env, *jobs)
         end = world.slots.stage_end(self.env.now, max(holds), world.latency["activation"])
-        self._send(image, window, end)
+        self._send(run, window, end)
 
 
 class DigitalReplica(TileReplica):
     """A digital operation in one tile: what has been read goes straight into the digital units."""
 
-    def _compute(self, image: int, window: int, reads: list[simpy.Process]) -> None:
+    def _compute(self, run: int, window: int, reads: list[simpy.Process]) -> None:
         (read,) = reads
-        self.env.process(self._operate(image, window, read))
+        self.env.process(self._operate(run, window, read))
 
-    def _operate(self, image: int, window: int, read: simpy.Process) -> ProcessGenerator:
+    def _operate(self, run: int, window: int, read: simpy.Process) -> ProcessGenerator:
         _, end, _ = yield read
-        yield from self._activate(image, window, end)
+        yield from self._activate(run, window, end)
 
 
 class GatheringReplica(TileReplica):
@@ -180,19 +214,23 @@ class GatheringReplica(TileReplica):
     several tiles, which takes no time in crossbars.
     """
 
-    def __init__(self, world: World, replica: int) -> None:
-        super().__init__(world, replica)
-        in_crossbars = world.program.layers[self.layer].tiling is not None
-        self.vector_latency = world.durations.vector(self.layer)[1] if in_crossbars else 0
+    def __init__(self, world: World, replica: int, images: int) -> None:
+        super().__init__(world, replica, images)
+        self.crossbar_latency = self._in_crossbars()
 
-    def _compute(self, image: int, window: int, reads: list[simpy.Process]) -> None:
+    def _in_crossbars(self) -> int:
+        """How long a window is in the crossbars [ps]."""
+        in_crossbars = self.world.program.layers[self.layer].tiling is not None
+        return self.world.durations.vector(self.layer)[1] if in_crossbars else 0
+
+    def _compute(self, run: int, window: int, reads: list[simpy.Process]) -> None:
         parts = [self.env.process(self._deliver_part(s, read)) for s, read in zip(self.slices, reads, strict=True)]
-        self.env.process(self._sum_up(image, window, parts))
+        self.env.process(self._sum_up(run, window, parts))
 
-    def _sum_up(self, image: int, window: int, parts: list[simpy.Process]) -> ProcessGenerator:
+    def _sum_up(self, run: int, window: int, parts: list[simpy.Process]) -> ProcessGenerator:
         """Process: when every slice has delivered, the home tile adds and activates."""
         yield self.env.all_of(parts)
-        yield from self._activate(image, window, self.world.slots.after(self.env.now))
+        yield from self._activate(run, window, self.world.slots.after(self.env.now))
 
     def _deliver_part(self, s: int, read: simpy.Process) -> ProcessGenerator:
         """Process, ends when the home tile has the slice's results: vector, output transfer, merge, packet."""
@@ -200,7 +238,7 @@ class GatheringReplica(TileReplica):
         durations, slots, slices = world.durations, world.slots, world.program.slices
         tile, sent, added = int(slices.tile[s]), int(slices.sent_values[s]), int(slices.added_values[s])
         _, end, _ = yield read
-        yield self.env.turn(Kind.OUTPUT, s, end + self.vector_latency)
+        yield self.env.turn(Kind.OUTPUT, s, end + self.crossbar_latency)
         transfer = durations.bus("output_transfer", sent)
         yield from serve(self.env, (world.ports.bus[tile], transfer))
         in_tile = slots.stage_end(self.env.now, transfer, world.latency["output_transfer"])
@@ -215,11 +253,33 @@ class GatheringReplica(TileReplica):
         yield delivered
 
 
-def build_replica(world: World, replica: int) -> Replica:
+class UpdateReplica(GatheringReplica):
+    """Writes the crossbars of another replica, some rows a window: slices read their share of what to add, and write.
+
+    Whoever uses the weights has places for nothing but them: a place for the next weights means that the old ones
+    are no longer in use.
+    """
+
+    def _in_crossbars(self) -> int:
+        return self.world.durations.write(self.index)
+
+    def _full_buffer(self, emission: int, window: int) -> int | None:
+        """No row is written before the last may be."""
+        return super()._full_buffer(emission, self.windows[-1])
+
+
+def build_replica(world: World, replica: int, images: int) -> Replica:
     """The replica of the kind that the program says."""
     replicas = world.program.replicas
     if replicas.tile[replica] < 0:
-        return HostReplica(world, replica)
-    in_crossbars = world.program.layers[replicas.layer[replica]].tiling is not None
+        return HostReplica(world, replica, images)
+    layer = replicas.layer[replica]
+    kind = world.program.dataflow.nodes[layer].kind
+    if kind == "gpu":
+        return KernelReplica(world, replica, images)
+    if kind == "update":
+        return UpdateReplica(world, replica, images)
+    in_crossbars = world.program.layers[layer].tiling is not None
     slices = replicas.slice_first[replica + 1] - replicas.slice_first[replica]
-    return GatheringReplica(world, replica) if in_crossbars or slices > 1 else DigitalReplica(world, replica)
+    gathers = in_crossbars or slices > 1
+    return GatheringReplica(world, replica, images) if gathers else DigitalReplica(world, replica, images)

@@ -15,17 +15,18 @@ PROGRESS_WINDOWS = 256  #: progress is told after so many windows
 
 
 def run_simpy(
-    program: Program, batch: int = 1, log: bool = False, progress: Callable[[int, int], None] | None = None
+    program: Program, images: int = 1, log: bool = False, progress: Callable[[int, int], None] | None = None
 ) -> Timing:
-    """Simulate ``batch`` images; ``log`` keeps the times of all windows.
+    """Simulate ``images`` images, a multiple of the program's batch; ``log`` keeps the times of all windows.
 
     ``progress(windows done, windows in all)`` is called now and then.  Raises Standstill.
     """
-    world = World(program, batch)
-    replicas = [build_replica(world, v) for v in range(program.replicas.layer.size)]
+    assert images % program.batch == 0, "training takes whole batches"
+    world = World(program, images)
+    replicas = [build_replica(world, v, images) for v in range(program.replicas.layer.size)]
     for replica in replicas:
-        world.env.process(replica.work(batch))
-    total = batch * program.windows.position.size
+        world.env.process(replica.work())
+    total = sum(replica.runs * len(replica.windows) for replica in replicas)
     told = 0
     while world.env.peek() != float("inf"):
         world.env.step()
@@ -36,7 +37,7 @@ def run_simpy(
         progress(world.log.windows_sent, total)
     if world.log.windows_sent < total or any(replica.waits_for for replica in replicas):
         raise Standstill(_describe(program, replicas, world.env.now))
-    return _timing(world, replicas, batch, log)
+    return _timing(world, replicas, log)
 
 
 def _describe(program: Program, replicas: list[Replica], now: int) -> str:
@@ -48,13 +49,13 @@ def _describe(program: Program, replicas: list[Replica], now: int) -> str:
     return f"standstill after {now} ps: " + "; ".join(waiting)
 
 
-def _timing(world: World, replicas: list[Replica], batch: int, log: bool) -> Timing:
+def _timing(world: World, replicas: list[Replica], log: bool) -> Timing:
     program, record = world.program, world.log
     layer_of_window = np.repeat(program.replicas.layer, np.diff(program.replicas.window_first))
     layers = range(len(program.layers))
     first = [record.window_start[:, layer_of_window == layer].min(axis=1) for layer in layers]
     last = [record.window_sent[:, layer_of_window == layer].max(axis=1) for layer in layers]
-    none = np.zeros((batch, 0), dtype=np.int64)
+    none = record.window_start[:, :0]
     return Timing(
         image_done_ps=record.image_done,
         layer_first_ps=np.stack(first, axis=1),

@@ -23,7 +23,7 @@ class Kind(IntEnum):
     ISSUE = 1  #: a replica issues its next window [replica]
     OUTPUT = 2  #: results leave the IMAs of a slice [slice]
     MERGE = 3  #: results of a slice are complete in its tile [slice]
-    ACTIVATE = 4  #: a window's sums are complete at the home tile [replica]
+    ACTIVATE = 4  #: a window's sums are complete at the home tile, or it ends in its kernel [replica]
     HOP = 5  #: a packet asks for a link [edge]
     DELIVER = 6  #: a packet is complete at a tile [leaf]
     ARRIVED = 7  #: its values can be read there [leaf]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pimsim.config.records import DigitalUnit, System
 from pimsim.technology.components import Component, Level, components, conversions_gsps, routers, vector_ns
 from pimsim.technology.network_energy import router_flit_hop_pj, router_flits_per_ns
+from pimsim.units import PS_PER_NS
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,10 @@ class ActionCosts:
     link_byte_pj: float | None  #: one byte over one link between chips
     cell_write_pj: float  #: one cell programmed
     dram_bit_pj: float | None  #: None: the chip has no DRAM
+    kernel_ps_pj: float | None  #: one ps of a kernel on a GPU core, its memory included; None: no core, or not priced
+    gpu_memory_bit_pj: float | None  #: of a packet that leaves or reaches a GPU core; None: no core
     static_tile_mw: float  #: one tile, without its router
+    static_gpu_core_mw: float  #: one GPU core, without its router
     static_shared_mw: float  #: routers and links of one chip
     static_chip_mw: float  #: one chip with all its tiles
 
@@ -56,17 +60,22 @@ def action_costs(system: System) -> ActionCosts:
     energy["router_flit_hop"] = router_flit_hop_pj(system.chip.noc)
     shared = sum(_static_mw(part) for part in parts.values() if part.level == "chip")
     shared += routers(system) * _static_mw_of_one(parts["tile", "router"])
-    tile = _static_tile_mw(parts, system)
-    dram = system.chip.dram
+    tile, core = _static_tile_mw(parts, system), parts.get(("gpu", "gpu_core"))
+    static_core = _static_mw_of_one(core) if core else 0.0
+    chip, memory = system.chip, system.chip.gpu_core.memory if system.chip.gpu_core and core else None
+    dram = chip.dram
     return ActionCosts(
         **{f"{action}_pj": value for action, value in energy.items()},
         channel_bit_um_pj=channels.link_pj_per_bit_mm / 1000 if channels else 0.0,
         tsv_bit_pj=channels.tsv_pj_per_bit if channels else 0.0,
         cell_write_pj=system.chip.tile.ima.crossbar.write_cell_pj,
         dram_bit_pj=dram.pj_per_bit if dram else None,
+        kernel_ps_pj=_energy_pj(core, PS_PER_NS) if core else None,
+        gpu_memory_bit_pj=memory.pj_per_bit if memory else None,
         static_tile_mw=tile,
+        static_gpu_core_mw=static_core,
         static_shared_mw=shared,
-        static_chip_mw=system.chip.tiles * tile + shared,
+        static_chip_mw=chip.reram_tiles * tile + chip.gpu_cores * static_core + shared,
     )
 
 

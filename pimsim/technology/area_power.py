@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pimsim.config.records import System
-from pimsim.technology.components import Component, components
+from pimsim.technology.components import Component, Level, components
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class RollUp:
     imas: Subtotal  #: of one tile
     tile_periphery: Subtotal  #: of one tile, its share of a router included
     tile: Subtotal
-    tiles: Subtotal  #: of one chip
+    tiles: Subtotal  #: of one chip, those with crossbars
+    gpu_core: Subtotal  #: one, its share of a router included; nothing where the chip has none
+    gpu_cores: Subtotal  #: of one chip
     links: Subtotal  #: of one chip
     chip: Subtotal
     system: Subtotal | None  #: None: the number of chips is still ``auto``
@@ -43,7 +45,7 @@ class RollUp:
 class ComponentRow:
     """One line of the component table."""
 
-    level: Literal["ima", "tile", "chip", "system"]  #: the parent
+    level: Level | Literal["system"]  #: the parent
     component: str
     is_subtotal: bool
     count: float  #: in one parent
@@ -63,41 +65,64 @@ def roll_up(system: System, chips: int | None = None) -> RollUp:
     Raises:
         InputError: a cost cannot be scaled to the component's parameters.
     """
-    parts = components(system)
+    parts, chip = components(system), system.chip
     ima = _sum(part for part in parts if part.level == "ima")
-    imas = ima.times(system.chip.tile.imas)
+    imas = ima.times(chip.tile.imas)
     periphery = _sum(part for part in parts if part.level == "tile")
-    tiles = (imas + periphery).times(system.chip.tiles)
+    tiles = (imas + periphery).times(chip.reram_tiles)
+    gpu_core = _sum(_of_gpu_core(parts))
+    gpu_cores = gpu_core.times(chip.gpu_cores)
     links = _sum(part for part in parts if part.level == "chip")
+    whole = tiles + gpu_cores + links
     n_chips = _chips(system, chips)
+    present = [part for part in parts if chip.reram_tiles or part.level not in ("ima", "tile")]
     return RollUp(
         ima=ima,
         imas=imas,
         tile_periphery=periphery,
         tile=imas + periphery,
         tiles=tiles,
+        gpu_core=gpu_core,
+        gpu_cores=gpu_cores,
         links=links,
-        chip=tiles + links,
-        system=(tiles + links).times(n_chips) if n_chips else None,
-        unpriced=tuple(f"{part.level} {part.name}" for part in parts if None in (part.power_mw, part.area_mm2)),
+        chip=whole,
+        system=whole.times(n_chips) if n_chips else None,
+        unpriced=tuple(f"{part.level} {part.name}" for part in present if None in (part.power_mw, part.area_mm2)),
     )
 
 
 def component_table(system: System, chips: int | None = None) -> list[ComponentRow]:
     """Every component and subtotal, in the order of the roll-up; arguments and errors as :func:`roll_up`."""
-    parts, totals, tile = components(system), roll_up(system, chips), system.chip.tile
-    rows = [_row(part) for part in parts if part.level == "ima"]
-    rows.append(_subtotal("ima", "IMA", 1, totals.ima))
-    rows.append(_subtotal("tile", "IMAs", tile.imas, totals.ima))
-    rows += [_row(part) for part in parts if part.level == "tile"]
-    rows.append(_subtotal("tile", "tile periphery", 1, totals.tile_periphery))
-    rows.append(_subtotal("tile", "tile", 1, totals.tile))
-    rows.append(_subtotal("chip", "tiles", system.chip.tiles, totals.tile))
+    parts, totals, chip = components(system), roll_up(system, chips), system.chip
+    rows = _rows_of_tiles(parts, totals, chip.tile.imas) if chip.reram_tiles else []
+    if chip.gpu_cores:
+        rows += [_row(part) for part in _of_gpu_core(parts)]
+        rows.append(_subtotal("gpu", "GPU core", 1, totals.gpu_core))
+    if chip.reram_tiles:
+        rows.append(_subtotal("chip", "tiles", chip.reram_tiles, totals.tile))
+    if chip.gpu_cores:
+        rows.append(_subtotal("chip", "GPU cores", chip.gpu_cores, totals.gpu_core))
     rows += [_row(part) for part in parts if part.level == "chip"]
     rows.append(_subtotal("chip", "chip", 1, totals.chip))
     if n_chips := _chips(system, chips):
         rows.append(_subtotal("system", "chips", n_chips, totals.chip))
     return rows
+
+
+def _rows_of_tiles(parts: list[Component], totals: RollUp, imas: int) -> list[ComponentRow]:
+    rows = [_row(part) for part in parts if part.level == "ima"]
+    rows.append(_subtotal("ima", "IMA", 1, totals.ima))
+    rows.append(_subtotal("tile", "IMAs", imas, totals.ima))
+    rows += [_row(part) for part in parts if part.level == "tile"]
+    rows.append(_subtotal("tile", "tile periphery", 1, totals.tile_periphery))
+    rows.append(_subtotal("tile", "tile", 1, totals.tile))
+    return rows
+
+
+def _of_gpu_core(parts: list[Component]) -> list[Component]:
+    """A GPU core and its share of a router, which is that of any tile."""
+    cores = [part for part in parts if part.level == "gpu"]
+    return [*cores, *(replace(part, level="gpu") for part in parts if part.name == "router" and cores)]
 
 
 def _chips(system: System, chips: int | None) -> int | None:
@@ -125,6 +150,6 @@ def _row(part: Component) -> ComponentRow:
     )
 
 
-def _subtotal(level: Literal["ima", "tile", "chip", "system"], name: str, count: int, each: Subtotal) -> ComponentRow:
+def _subtotal(level: Level | Literal["system"], name: str, count: int, each: Subtotal) -> ComponentRow:
     total = each.times(count)
     return ComponentRow(level, name, True, count, each.power_mw, each.area_mm2, total.power_mw, total.area_mm2, "")

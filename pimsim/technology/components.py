@@ -8,15 +8,17 @@ from fractions import Fraction
 from math import ceil
 from typing import Literal
 
-from pimsim.config.records import DigitalUnit, Noc, Priced, Register, System
+from pimsim.config.cost import Priced
+from pimsim.config.gpu import GpuCore
+from pimsim.config.records import DigitalUnit, Noc, Register, System
 from pimsim.technology.scaling import ScaledCost, scaled_cost
 
-Level = Literal["ima", "tile", "chip"]
+Level = Literal["ima", "tile", "gpu", "chip"]
 
 
 @dataclass(frozen=True)
 class Component:
-    """All instances of one component in its parent: an IMA, a tile or a chip."""
+    """All instances of one component in its parent: an IMA, a tile, a tile that is a GPU core, or a chip."""
 
     level: Level  #: the parent
     name: str
@@ -35,12 +37,14 @@ class Component:
 
 
 def components(system: System) -> list[Component]:
-    """Every priced component, from the crossbars outwards.
+    """Every priced component, from the crossbars outwards; a GPU core where the chip has some.
+
+    The router is listed with the tile; GPU cores have the same share of one (:func:`pimsim.technology.roll_up`).
 
     Raises:
         InputError: a cost cannot be scaled to the component's parameters.
     """
-    return [*_of_ima(system), *_of_tile(system), *_of_chip(system)]
+    return [*_of_ima(system), *_of_tile(system), *_of_gpu(system), *_of_chip(system)]
 
 
 def reads_per_vector(system: System) -> int:
@@ -95,6 +99,11 @@ def router_cost(noc: Noc) -> ScaledCost:
     return _component("tile", "router", 1, noc).cost
 
 
+def gpu_core_cost(core: GpuCore) -> ScaledCost:
+    """Cost of one GPU core, its router aside; raises InputError where it cannot be scaled to its parameters."""
+    return _component("gpu", "gpu_core", 1, core).cost
+
+
 def _exact(number: float) -> Fraction:
     return Fraction(str(number))
 
@@ -128,6 +137,11 @@ def _of_tile(system: System) -> list[Component]:
         _digital("shift_add", tile.shift_add),
         _digital("vector", tile.vector),
     ]
+
+
+def _of_gpu(system: System) -> list[Component]:
+    core = system.chip.gpu_core
+    return [_component("gpu", "gpu_core", 1, core)] if core is not None and system.chip.gpu_cores else []
 
 
 def _of_chip(system: System) -> list[Component]:

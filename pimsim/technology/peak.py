@@ -1,7 +1,8 @@
 """Peak rates and densities of a chip, and how its clocks round to picoseconds.
 
 One op is half a multiply-accumulate.  CE, PE and SE are computational efficiency [GOPS/(s mm2)],
-power efficiency [GOPS/(s W)] and storage efficiency [MiB/mm2] as ISAAC (ISCA 2016) defines them.
+power efficiency [GOPS/(s W)] and storage efficiency [MiB/mm2] as ISAAC (ISCA 2016) defines them: of the
+crossbars, on area and power of the whole chip, GPU cores included.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ class PeakMetrics:
     beat_ns: float  #: from one read of a crossbar to its next
     reads_per_vector: int  #: reads for one input vector of mapping.input_bits
     vector_ns: float  #: from one input vector to the next
-    tops: float  #: 1e12 ops a second, of mapping.weight_bits x mapping.input_bits
+    tops: float  #: of crossbars: 1e12 ops a second, of mapping.weight_bits x mapping.input_bits
+    gpu_tflops: float  #: of GPU cores: 1e12 floating-point operations a second; 0: there are none
     power_w: float  #: of what is priced
     area_mm2: float  #: of what is priced
     ce_gops_per_mm2: float | None  #: None: no area is priced
@@ -38,7 +40,7 @@ def peak_metrics(system: System) -> PeakMetrics:
         InputError: a cost cannot be scaled to the component's parameters.
     """
     chip, ima = system.chip, system.chip.tile.ima
-    crossbars = chip.tiles * chip.tile.imas * ima.crossbars
+    crossbars = chip.reram_tiles * chip.tile.imas * ima.crossbars
     slices = ima.crossbar.columns_of_weight(system.mapping.weight_bits)
     ops_per_vector = 2 * ima.crossbar.rows * (ima.crossbar.columns // slices) * crossbars
     gops = Fraction(ops_per_vector) / vector_ns(system)
@@ -50,6 +52,7 @@ def peak_metrics(system: System) -> PeakMetrics:
         reads_per_vector=reads_per_vector(system),
         vector_ns=float(vector_ns(system)),
         tops=float(gops / 1000),
+        gpu_tflops=chip.gpu_cores * chip.gpu_core.peak_flops_per_s / 1e12 if chip.gpu_core else 0.0,
         power_w=total.power_mw / 1000,
         area_mm2=total.area_mm2,
         ce_gops_per_mm2=float(gops) / total.area_mm2 if total.area_mm2 else None,

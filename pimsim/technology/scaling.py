@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pimsim.config.records import Cost
+from pimsim.config.cost import Cost
 from pimsim.errors import InputError
 
 Factor = Callable[[float, float], float]  #: (value, value at the reference point) -> factor
@@ -133,5 +133,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ("router", "flit_bits"): _WIDTH,
     ("router", "ports"): Law(_linear, _linear, "assumption: linear in the ports"),
     ("router", "clock_ghz"): _RATE,
+    ("gpu_core", "multiprocessors"): Law(_linear, _linear, "assumption: every multiprocessor has its share of the device"),
+    ("gpu_core", "clock_ghz"): _RATE,
     ("link", "gb_per_s"): _WIDTH,
 }

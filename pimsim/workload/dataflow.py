@@ -40,6 +40,8 @@ class Edge:
     shared: int = 1  #: runs of the consumer that use the same emission of the producer, such as a batch's weights
     initial: int = 0  #: emissions that are there before the producer has begun: the weights of the first batch
     saved: bool = False  #: kept from the forward to the backward pass
+    holds: int = 1
+    #: emissions of the producer that must find room here at once: as many as a barrier of the consumer waits for
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,12 @@ class Node:
     of: int = -1  #: update: the node whose crossbars it writes
     flops: int = 0  #: gpu: floating-point operations of one run
     memory_values: int = 0  #: gpu: values that one run's kernel moves between the core and its memory
+    activation: tuple[str, ...] = ()  #: fused operations whose derivative depends on the values, in their order
+
+    @property
+    def type(self) -> str:
+        """The operation that gave the node its windows; the others are fused into it."""
+        return self.operation.partition("+")[0]
 
     @property
     def windows(self) -> int:
@@ -96,6 +104,11 @@ class Node:
     def positions(self) -> int:
         """Output positions of one inference."""
         return 1 if self.reduces else self.windows
+
+    @property
+    def output_grid(self) -> tuple[int, int]:
+        """Output positions as rows and columns."""
+        return (1, 1) if self.reduces else self.grid
 
 
 @dataclass(frozen=True)

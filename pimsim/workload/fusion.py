@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from pimsim.workload.operations.registry import TABLE
 from pimsim.workload.records import Operation, Workload
@@ -10,11 +10,13 @@ from pimsim.workload.records import Operation, Workload
 FARTHEST = 64  #: operations looked at from one tensor on
 
 
-def fusable(workload: Workload, tensor: str, consumers: Mapping[str, Sequence[int]]) -> list[int]:
+def fusable(
+    workload: Workload, tensor: str, consumers: Mapping[str, Sequence[int]], alone: Set[str] = frozenset()
+) -> list[int]:
     """Indices of element-wise operations that start at ``tensor`` and come together again in one result.
 
     x * sigmoid(x) is two operations that both read x; nobody outside sees x or sigmoid(x), so that both
-    belong to x's producer.  A chain of activations is the simple case.
+    belong to x's producer.  A chain of activations is the simple case.  Types in ``alone`` join nobody.
     """
     inside, best = {tensor}, 0
     taken: list[int] = []
@@ -22,7 +24,9 @@ def fusable(workload: Workload, tensor: str, consumers: Mapping[str, Sequence[in
     candidates = sorted(set(consumers[tensor]))
     while candidates and len(taken) < FARTHEST:
         index = candidates.pop(0)
-        if index == last or not _eligible(workload, workload.operations[index], inside, tensor):
+        if index == last or workload.operations[index].type in alone:
+            continue
+        if not _eligible(workload, workload.operations[index], inside, tensor):
             continue
         output = workload.operations[index].outputs[0]
         taken.append(index)

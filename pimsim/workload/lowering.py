@@ -23,13 +23,19 @@ from pimsim.workload.records import Operation, Shape, Workload
 from pimsim.workload.spans import Span, everything, identity
 from pimsim.workload.views import Axes, Grid, View, canonical_grid, large, regrid, whole
 
+BatchNormAs = Literal["batch", "group", "none"]
+"""What a BatchNorm becomes in training: itself, a normalisation over groups of channels of one image, or nothing."""
+
+TRAINED_ALONE = frozenset(["BatchNormalization"])
+"""Operations that are element-wise with known constants, but need a whole batch in training."""
+
 
 @dataclass
 class Draft:
     """A node that later operations may still join."""
 
     name: str
-    kind: Literal["input", "mvm", "digital"]
+    kind: Literal["input", "mvm", "digital", "gpu"]
     operation: str
     grid: Grid
     channels: int
@@ -41,6 +47,7 @@ class Draft:
     parameters: int = 0
     is_output: bool = False
     notes: list[str] = field(default_factory=list)
+    activation: list[str] = field(default_factory=list)
 
     def act(self, unit: str, values: int) -> None:
         """Let every window put more values through a digital unit."""
@@ -63,14 +70,17 @@ class Draft:
             self.parameters,
             self.is_output,
             tuple(dict.fromkeys(self.notes)),
+            activation=tuple(self.activation),
         )
 
 
 class Lowering:
     """State of one lowering: the nodes so far, and the view of every tensor so far."""
 
-    def __init__(self, workload: Workload) -> None:
+    def __init__(self, workload: Workload, training: bool = False, norm: BatchNormAs = "batch") -> None:
         self.workload = workload
+        self.training = training
+        self.norm = norm
         self.nodes: list[Draft] = []
         self.names: set[str] = set()
         self.orders: dict[tuple[str, Axes, Grid, Shape], View] = {}  #: tensors written in another order
@@ -182,7 +192,7 @@ class Lowering:
     def node(
         self,
         operation: Operation,
-        kind: Literal["mvm", "digital"],
+        kind: Literal["mvm", "digital", "gpu"],
         grid: Grid,
         channels: int,
         edges: tuple[Edge, ...] | list[Edge],
@@ -196,7 +206,7 @@ class Lowering:
         draft.macs, draft.parameters = operation.macs, operation.parameters
         for unit, values in (actions or {}).items():
             draft.act(unit, values)
-        if kind == "digital":
+        if kind != "mvm":
             draft.edges = _distinct(draft.edges)
         if note:
             draft.notes.append(note)
@@ -233,7 +243,8 @@ class Lowering:
             owner = self.view(inputs[0]).owner if len(inputs) == 1 else None
             if owner is None:
                 return None
-            for index in fusable(self.workload, inputs[0], self.consumers):
+            alone = TRAINED_ALONE if self.training else frozenset()
+            for index in fusable(self.workload, inputs[0], self.consumers, alone):
                 self.joined[index] = owner
         node = self.joined.get(self.index)
         return None if node is None else self.nodes[node]
@@ -246,17 +257,43 @@ class Lowering:
         return replace(view, owner=node if outside else None)
 
 
-def lower(workload: Workload) -> Dataflow:
+def lower(workload: Workload, training: bool = False, norm: BatchNormAs = "batch") -> Dataflow:
     """Nodes with windows and regions for a workload.
+
+    Args:
+        workload: the network.
+        training: whether the network is to be trained: BatchNorm is not folded into weights then, and
+            normalisations are ``gpu`` nodes, for :func:`pimsim.workload.training.expand_training`.
+        norm: in training, what stands where the workload has a BatchNorm: ``batch``, ``group`` or ``none``.
 
     Raises:
         InputError: an operation whose operands cannot be brought onto the hardware's units, or no
-            operation at all besides views of the inputs.
+            operation at all besides views of the inputs; in training, weights that two operations share.
     """
-    dataflow = Lowering(workload).run()
+    if training:
+        refuse_shared_weights(workload)
+    dataflow = Lowering(workload, training, norm).run()
     if all(node.kind == "input" for node in dataflow.nodes):
         raise InputError(f"nothing to simulate: {workload.name} has no operation besides views")
     return dataflow
+
+
+def refuse_shared_weights(workload: Workload) -> None:
+    """Refuse weights of two operations: each has cells of its own, and an update would have to sum over them.
+
+    Raises:
+        InputError: names both operations.
+    """
+    reader: dict[str, str] = {}
+    for operation in workload.operations:
+        for name in dict.fromkeys(operation.inputs):
+            tensor = workload.tensors.get(name)
+            if tensor is None or not tensor.constant or len(tensor.shape) < 2 or not operation.macs:
+                continue
+            if name in reader:
+                what = f"nodes '{reader[name]}' and '{operation.name}' share the weights '{name}'"
+                raise InputError(f"{what}; training them is not supported")
+            reader[name] = operation.name
 
 
 def check_windows(nodes: Sequence[Node]) -> None:

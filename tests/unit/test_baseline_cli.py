@@ -8,14 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 
+import onnx
 import pytest
 
-from pimsim.baselines import presets, read_measured
+from pimsim.baselines import load_network, networks, presets, read_measured
 from pimsim.baselines.measure import energy, machine, measuring, sessions
 from pimsim.baselines.measure.from_workload import write_onnx
 from pimsim.baselines.measure.sessions import KernelTimes
 from pimsim.cli import main
-from pimsim.workload import load_workload
 
 
 def shown(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -76,6 +76,8 @@ def test_show_a_paper(capsys: pytest.CaptureFixture[str]) -> None:
         (("show", "v100", "--calibrate", "x.json"), "--calibrate: needs the network that was measured"),
         (("show", "none.json"), "none.json: cannot be read"),
         (("measure", "nowhere.onnx", "--device", "cpu"), "nowhere.onnx"),
+        (("measure", "bert", "--device", "cpu"), "no network is called 'bert', did you mean 'bert-base'?"),
+        (("measure", "bert-base", "--device", "cpu", "--input", "tokens=64"), "do not fit together"),
         (("measure", "lenet5", "--device", "cpu", "--precision", "fp16"), "precision: fp16 is measured on CUDA alone"),
         (("measure", "lenet5", "--device", "cuda", "--precision", "fp16", "--runtime", "onnxruntime"), "needs PyTorch"),
         (("measure", "lenet5", "--device", "tpu"), "'tpu' is not one of 'cpu', 'cuda'"),
@@ -186,13 +188,54 @@ def test_a_gpu_tells_its_energy_through_nvml(monkeypatch: pytest.MonkeyPatch) ->
     assert energy.energy_meter("cuda")[0] is None
 
 
-@pytest.mark.parametrize("name", ["lenet5", "mobilenetv2", "resnet18"])
+@pytest.mark.parametrize("name", ["lenet5", "mobilenetv2", "resnet50", "lstm2"])
 def test_a_network_without_weights_becomes_a_sound_onnx_file_of_the_same_work(tmp_path: Path, name: str) -> None:
-    network = load_workload(name)
+    network = load_network(name)
     path = tmp_path / "net.onnx"
     write_onnx(network, path, batch=1)
-    again = load_workload(path)
+    again = load_network(path)
     assert again.macs == network.macs and again.shape(again.outputs[0]) == network.shape(network.outputs[0])
+
+
+def small_bert(folder: Path) -> Path:
+    """BERT with a layer of 4 heads of 2, and 10 words."""
+    text = (networks()["bert-base"]).read_text().partition("  # layer 2\n")[0].replace("bert-base", "small")
+    for old, new in (("30522", "10"), ("features: 768", "features: 8"), ("3072", "16"), ("12, 64", "4, 2"),
+                     ("-1, 768", "-1, 8"), ("[128]", "[5]")):  # fmt: skip
+        assert old in text
+        text = text.replace(old, new)
+    file = folder / "small.yaml"
+    file.write_text(text)
+    return file
+
+
+def test_bert_base_has_the_published_size() -> None:
+    """110 M parameters (Devlin et al.); MACs of 12 layers and the pooler by hand, at 128 and at 384 tokens."""
+    network = load_network("bert-base")
+    assert network.parameters == 109_482_240
+    for tokens in (128, 384):
+        shapes = {name: [tokens] for name in ("tokens", "segments", "positions")}
+        layer = tokens * (4 * 768**2 + 2 * 768 * 3072) + 2 * tokens**2 * 768
+        assert load_network("bert-base", shapes).macs == 12 * layer + 768**2
+    assert network.shape("hidden12") == (1, 128, 768) and network.shape("layer1.attention") == (1, 12, 128, 128)
+
+
+def test_the_roofline_prices_bert_base(capsys: pytest.CaptureFixture[str]) -> None:
+    document = json.loads(shown(capsys, "show", "v100", "--workload", "bert-base", "--json"))["roofline"]
+    assert sum(row["flops"] for row in document["kernels"]) >= 2 * 11_174_215_680
+    names = {row["name"] for row in document["kernels"]}
+    assert {"layer1.scores", "layer12.out", "words", "pooler"} <= names
+
+
+def test_a_batch_of_a_transformer_stays_a_batch(tmp_path: Path) -> None:
+    """Reshapes keep the batch apart from the tokens; Embedding becomes Gather."""
+    path = tmp_path / "net.onnx"
+    write_onnx(load_network(small_bert(tmp_path)), path, batch=3)
+    graph = onnx.shape_inference.infer_shapes(onnx.load(path), strict_mode=True, data_prop=True).graph
+    shapes = {each.name: tuple(dim.dim_value for dim in each.type.tensor_type.shape.dim) for each in graph.value_info}
+    assert shapes["layer1.query_heads"] == (3, 4, 5, 2) and shapes["layer1.scores"] == (3, 4, 5, 5)
+    assert shapes["words"] == shapes["layer1.context"] == (3, 5, 8)
+    assert [node.op_type for node in graph.node].count("Gather") == 3
 
 
 def test_what_is_no_onnx_operator_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,14 +251,16 @@ def test_onnxruntime_measures_the_network_at_hand(capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.skipif(find_spec("torch") is None or find_spec("onnxruntime") is None, reason="both are needed")
-@pytest.mark.parametrize("name", ["lenet5-fashion", "resnet8-fashion", "mlp-digits"])
-def test_both_runtimes_compute_the_same(name: str) -> None:
+@pytest.mark.parametrize("name", ["lenet5-fashion", "resnet8-fashion", "mlp-digits", "small-bert"])
+def test_both_runtimes_compute_the_same(tmp_path: Path, name: str) -> None:
     from pimsim.baselines.measure.onnx_session import OnnxSession
     from pimsim.baselines.measure.torch_session import TorchSession
 
-    network = load_workload(name)
+    network = load_network(small_bert(tmp_path) if name == "small-bert" else name)
     path, inputs = measuring._shipped_onnx(name), measuring._inputs(network, 2)
-    assert path is not None
+    if path is None:
+        path = tmp_path / "net.onnx"
+        write_onnx(network, path, batch=2)
     one, other = (kind(path, "cpu", inputs).run()[0] for kind in (OnnxSession, TorchSession))
     assert other == pytest.approx(one, rel=1e-4, abs=1e-4)
 

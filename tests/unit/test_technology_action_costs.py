@@ -55,7 +55,9 @@ def test_a_chip_with_everything_busy_for_a_vector_draws_65_8_watts() -> None:
         "router_flit_hop": routers * 8 * 1.2 * ns,
         "link_byte": links * 2 * 6.4 * ns,
     }
-    assert counts.keys() == NAMES - {"cell_write", "dram_bit", "channel_bit_um", "tsv_bit"}
+    assert counts.keys() == NAMES - {
+        "cell_write", "dram_bit", "channel_bit_um", "tsv_bit", "kernel_ps", "gpu_memory_bit"
+    }  # fmt: skip
     costs = action_costs(load_system("isaac-ce"))
     energy_pj = sum(count * (getattr(costs, f"{name}_pj") or 0) for name, count in counts.items())
     power_mw = energy_pj / ns + costs.static_chip_mw

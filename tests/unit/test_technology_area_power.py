@@ -105,6 +105,7 @@ def test_there_is_a_law_for_everything_that_a_cost_may_be_given_at() -> None:
         "bus": records.Bus,
         "digital": records.DigitalUnit,
         "router": records.Noc,
+        "gpu_core": records.GpuCore,
         "link": records.ChipLinks,
     }
     assert {(kind, name) for kind, record in kinds.items() for name in record.scales_with} == set(LAWS)

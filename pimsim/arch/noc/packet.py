@@ -15,23 +15,35 @@ from pimsim.engine.registry import behaviour, event
 
 
 @behaviour
+def emission_of(M, at, r, run):  # type: ignore[no-untyped-def]
+    """The number of what a replica sends in a run; -1: it sends nothing, and goes on adding up."""
+    together = M[at.rep_emits_every + r]
+    if together == 1:
+        return run
+    if (run + 1) % together:
+        return -1
+    return run // together
+
+
+@behaviour
 def launch(M, T, at, H, time, v):  # type: ignore[no-untyped-def]
     """The output of the replica's oldest active window leaves at ``time``, if it is needed anywhere."""
     r = REPLICA * v
-    image = M[at.rep_active_image + r]
+    run = M[at.rep_active_run + r]
     window = M[at.rep_window_first + r] + M[at.rep_active + r]
-    layer = image * at.n_layers + M[at.rep_layer + r]
+    layer = run * at.n_layers + M[at.rep_layer + r]
     if time > M[at.layer_last_ps + layer]:
         M[at.layer_last_ps + layer] = time
-    M[at.win_sent_ps + (image & 1) * at.n_windows + window] = time
     if at.log:
-        M[at.log_sent_ps + image * at.n_windows + window] = time
+        M[at.log_sent_ps + run * at.n_windows + window] = time
     M[at.windows_sent] += 1
     M[at.rep_active + r] += 1
     if window + 1 == M[at.rep_window_end + r]:
         M[at.rep_active + r] = 0
-        M[at.rep_active_image + r] = image + 1
-    if T[at.win_tree + window] >= 0:
+        M[at.rep_active_run + r] = run + 1
+    emission = emission_of(M, at, r, run)
+    if emission >= 0 and T[at.win_tree + window] >= 0:
+        M[at.win_sent_ps + (emission & 1) * at.n_windows + window] = time
         send(M, T, at, H, time, T[at.win_tree + window])
 
 

@@ -71,7 +71,7 @@ class OnnxSession:
 
 def _node_name(name: str) -> str:
     """The network's own name of a node that onnxruntime has optimised; of several fused ones that is the last."""
-    return name.removesuffix("_nchwc").removeprefix("fused ")
+    return name.removesuffix("_nchwc").removesuffix("/MatMulAddFusion").removeprefix("fused ")
 
 
 def _cores() -> int:

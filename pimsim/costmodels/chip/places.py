@@ -34,7 +34,9 @@ def find_places(
     first = np.concatenate([[0], np.cumsum(np.concatenate(copies))])
     demand = BufferDemand(names, np.concatenate(least), np.concatenate(most), first, np.concatenate(tile),
                           word * np.concatenate(channels))  # fmt: skip
-    capacity, spilled = share_edram(demand, tiles, system.chip.tile.edram.kib * 1024, system.mapping.spill)
+    capacity, spilled = share_edram(
+        demand, np.full(tiles, system.chip.tile.edram.kib * 1024), np.zeros(tiles, dtype=bool), system.mapping.spill
+    )
     ends = np.cumsum([layer.copies for *_, layer in blocks]).astype(np.int64)
     of_block = np.split(capacity, ends[:-1]) if blocks else []
     found = {(i, e): places for (i, e, _), places in zip(blocks, of_block, strict=True)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import csv
+import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LARGEST_SVG = 250_000  #: bytes; a larger drawing is put into the page as pixels
-TYPES = {".svg": "image/svg+xml", ".png": "image/png"}
+LARGEST_SVG = 150_000  #: bytes; a larger drawing is put into the page as pixels
+TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 
 
 @dataclass(frozen=True)
@@ -35,20 +36,25 @@ class Drawn:
 
     drawing: Drawing
     picture: str  #: data URI
+    dark: str | None  #: likewise, for a dark page; None: the same, on a light ground
     files: tuple[str, ...]  #: names of the files in the folder beside the page
     width: int  #: in the page [CSS pixels], the same for both formats
 
 
 def drawn(drawing: Drawing, folder: Path) -> Drawn:
-    """Draw into ``folder``: PNG, SVG and CSV; the smaller of the pictures also for the page."""
-    from pimsim.report.plots import style
+    """Draw into ``folder``: PNG, SVG and CSV; the smaller of the pictures also for the page, in light and in dark."""
+    from pimsim.report.plots import dark, style
 
     with style.in_style():
-        png, svg = style.save(drawing.draw(), folder / drawing.name, ("png", "svg"))
+        figure = drawing.draw()
+        png, svg = style.save(figure, folder / drawing.name, ("png", "svg"))
+        small = _compact(svg.read_bytes())
+        kind = "svg" if len(small) <= max(LARGEST_SVG, png.stat().st_size) else "png"
+        on_dark = _data_uri(kind, _bytes(figure, kind)) if dark.darken(figure) else None
     table = folder / f"{drawing.name}.csv"
     write_csv(table, drawing.head, drawing.rows)
-    best = svg if svg.stat().st_size <= max(LARGEST_SVG, png.stat().st_size) else png
-    return Drawn(drawing, data_uri(best), (png.name, svg.name, table.name), _width(svg))
+    picture = _data_uri(kind, small if kind == "svg" else png.read_bytes())
+    return Drawn(drawing, picture, on_dark, (png.name, svg.name, table.name), _width(svg))
 
 
 def _width(svg: Path) -> int:
@@ -58,9 +64,31 @@ def _width(svg: Path) -> int:
     return round(float(found.group(1)) * 96 / 72) if found else 800
 
 
-def data_uri(file: Path) -> str:
+def _bytes(figure: Figure, kind: str) -> bytes:
+    """A figure as a file for the page."""
+    from pimsim.report.plots import style
+
+    content = io.BytesIO()
+    style.save_into(figure, content, kind)
+    return _compact(content.getvalue()) if kind == "svg" else content.getvalue()
+
+
+def _compact(svg: bytes) -> bytes:
+    """The same picture in fewer bytes: a hundredth of a point is finer than any screen or printer."""
+    text = svg.decode("utf-8")
+    text = re.sub(r"<\?xml.*?\?>|<!DOCTYPE.*?>|<!--.*?-->|<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"(?<![\w.#])-?\d+\.\d{3,}(?![\w.])", lambda found: _short(float(found[0])), text)
+    return re.sub(r">\s+<", "><", re.sub(r"\s+", " ", text)).strip().encode("utf-8")
+
+
+def _short(value: float) -> str:
+    """Two decimals; of small numbers, which are factors, four digits."""
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 1 else f"{value:.4g}"
+
+
+def _data_uri(kind: str, content: bytes) -> str:
     """A picture as an address that holds it."""
-    return f"data:{TYPES[file.suffix]};base64,{base64.b64encode(file.read_bytes()).decode('ascii')}"
+    return f"data:{TYPES[kind]};base64,{base64.b64encode(content).decode('ascii')}"
 
 
 def write_csv(file: Path, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

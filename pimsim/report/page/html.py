@@ -10,9 +10,9 @@ from pimsim.report.page.drawing import Drawn
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1c1c1c; --soft: #5a5a5a; --paper: #ffffff; --line: #d4d4d4;
-  --band: #f3f5f7; --link: #00568b; --warn: #8a3b00; --card: #ffffff; }
+  --band: #f3f5f7; --link: #00568b; --warn: #8a3b00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --soft: #a9a9a9; --paper: #16181b; --line: #3a3f45;
-  --band: #212529; --link: #7cc4f5; --warn: #ffb37a; --card: #eceae6; } }
+  --band: #212529; --link: #7cc4f5; --warn: #ffb37a; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; }
 main { max-width: 68rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
@@ -30,16 +30,19 @@ td { border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.long { text-align: left; white-space: normal; min-width: 12rem; max-width: 44rem; }
 .left { text-align: left; } tr.strong td { font-weight: 600; background: var(--band); }
 figure { margin: 0.5rem 0 0; }
-figure img { display: block; max-width: 100%; height: auto; background: var(--card); border-radius: 6px; }
+figure img { display: block; max-width: 100%; height: auto; border-radius: 6px; }
+figure img.dark { display: none; }
 figcaption { margin-top: 0.35rem; }
 details { margin: 0.75rem 0; } summary { cursor: pointer; color: var(--link); }
 pre { font-size: 0.8rem; line-height: 1.4; background: var(--band); padding: 0.75rem; overflow-x: auto;
   border-radius: 6px; max-height: 32rem; }
-@media screen and (prefers-color-scheme: dark) { figure img { filter: brightness(0.88); } }
-@media print { :root { --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --band: #f3f3f3; --link: #000;
-  --warn: #000; --card: #fff; } main { max-width: none; padding: 0; } body { font-size: 10pt; }
-  nav, details:not([open]) { display: none; } figure, tr { break-inside: avoid; } h2, h3 { break-after: avoid; }
-  .wide { overflow: visible; } table { font-size: 8pt; } }
+@media screen and (prefers-color-scheme: dark) { figure img.light { display: none; }
+  figure img.dark { display: block; } figure img.only { filter: brightness(0.88); } }
+@media print { :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --band: #f3f3f3;
+  --link: #00406a; --warn: #6b2e00; } main { max-width: none; padding: 0; } body { font-size: 10pt; }
+  nav, details:not([open]) { display: none; } .drawing, tr, p { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  thead { display: table-header-group; } .wide { overflow: visible; } table { font-size: 8pt; }
+  .drawing h3 { margin-top: 0.8rem; } figure img { max-height: 19cm; width: auto; } }
 """
 
 LONG = 34  #: characters from which on a cell may take several lines
@@ -110,10 +113,12 @@ def figure(each: Drawn, folder: str) -> str:
     drawing = each.drawing
     links = ", ".join(f'<a href="{escape(folder)}/{escape(file)}">{escape(file)}</a>' for file in each.files)
     note = f"{escape(drawing.note)} " if drawing.note else ""
+    pictures = [("only", each.picture)] if each.dark is None else [("light", each.picture), ("dark", each.dark)]
+    images = "".join(f'<img class="{kind}" alt="{escape(drawing.message)}" width="{each.width}" src="{picture}">'
+                     for kind, picture in pictures)  # fmt: skip
     return (
-        f"<h3>{escape(drawing.message)}</h3>\n"
-        f'<figure><img alt="{escape(drawing.message)}" width="{each.width}" src="{each.picture}">'
-        f'<figcaption class="soft">{note}{links}</figcaption></figure>\n'
+        f'<div class="drawing"><h3>{escape(drawing.message)}</h3>\n'
+        f'<figure>{images}<figcaption class="soft">{note}{links}</figcaption></figure></div>\n'
     )
 
 

@@ -20,6 +20,7 @@ from matplotlib.patches import Polygon, Rectangle
 from matplotlib.patheffects import withStroke
 
 from pimsim.network.topology import Topology, router_coordinates
+from pimsim.report.plots.dark import stays_light
 from pimsim.report.plots.style import DARK, GREY, LIGHT
 
 HEAT = ListedColormap(colormaps["YlOrRd"](np.linspace(0.12, 1, 256)))
@@ -67,6 +68,7 @@ def draw(
     across = min(15.0, max(4.5, (INCHES if topology.is_grid else INCHES_OF_GRAPH) * width))
     down = min(20.0, max(2.0, across * height / width))
     figure = Figure(figsize=(across, down))
+    stays_light(figure)
     axes = figure.add_axes((0, 0, 1, 1))
     _draw_routers(axes, place, ends, scale)
     _draw_channels(axes, topology, place, tiers, busy, scale)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
@@ -62,10 +62,15 @@ def save(figure: Figure, path: Path, formats: Sequence[str]) -> list[Path]:
     files = []
     for kind in formats:
         file = path.with_suffix(f".{kind}")
-        metadata = {"Date": None} if kind == "svg" else {"Software": None}
-        figure.savefig(file, metadata=metadata, bbox_inches="tight", pad_inches=0.15)
+        save_into(figure, file, kind)
         files.append(file)
     return files
+
+
+def save_into(figure: Figure, file: Path | IO[bytes], kind: str) -> None:
+    """Write a figure as ``kind``, svg or png, without dates."""
+    metadata = {"Date": None} if kind == "svg" else {"Software": None}
+    figure.savefig(file, format=kind, metadata=metadata, bbox_inches="tight", pad_inches=0.15)
 
 
 def time_unit(longest_ps: float) -> tuple[float, str]:

@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from pimsim.report.plots.dark import means_values
 from pimsim.report.plots.style import DARK, GREY, LIGHT
 from pimsim.results.notebook import title
 from pimsim.results.record import Result, TileMap
@@ -36,7 +37,7 @@ def draw(result: Result) -> Figure:
     _fill(axes, squares, used < 0, facecolor=LIGHT, edgecolor=GREY, hatch="////")
     _fill(axes, squares, used == 0, facecolor=_DIGITAL, edgecolor=GREY)
     busy = used > 0
-    _fill(axes, squares, busy, facecolor=colormaps["viridis"](scale(share[busy])))
+    _fill(axes, squares, busy, facecolor=colormaps["viridis"](scale(share[busy])), valued=True)
     _name_chips(axes, tiles, x, y)
     axes.set_xlim(-0.5, width + 0.4)
     axes.set_ylim(height + 0.4, -1.6)
@@ -82,11 +83,13 @@ def chip_columns(tiles: TileMap) -> int:
     return min(tiles.chips, tiles.chip_columns or math.ceil(math.sqrt(tiles.chips)))
 
 
-def _fill(axes: Axes, squares: list[Rectangle], which: np.ndarray, **look: object) -> None:
+def _fill(axes: Axes, squares: list[Rectangle], which: np.ndarray, valued: bool = False, **look: object) -> None:
     chosen = [square for square, there in zip(squares, which, strict=True) if there]
     if chosen:
         look.setdefault("edgecolor", "none")
-        axes.add_collection(PatchCollection(chosen, linewidth=0.3, **look))  # type: ignore[arg-type]
+        found = axes.add_collection(PatchCollection(chosen, linewidth=0.3, **look))  # type: ignore[arg-type]
+        if valued:
+            means_values(found)
 
 
 def _name_chips(axes: Axes, tiles: TileMap, x: np.ndarray, y: np.ndarray) -> None:

@@ -27,6 +27,8 @@ UNITS = {
         LessOrEqual Where IsNaN IsInf BitShift BitwiseAnd BitwiseOr BitwiseXor BitwiseNot QLinearMul""",
 }
 AFFINE = frozenset(["Add", "Sub", "Mul", "Div", "QLinearAdd", "QLinearMul", "BatchNormalization"])
+#: with one operand that is computed: the derivative does not depend on it
+LINEAR = AFFINE | frozenset(["Sum", "Neg", "Mean"])
 #: inputs A, scale, zero point, B, scale, zero point, ...
 QUANTISED = frozenset(["QLinearAdd", "QLinearMul"])
 #: inputs behind the first are settings
@@ -82,6 +84,9 @@ def charge(low: Lowering, operation: Operation, draft: Draft) -> None:
         return
     draft.operation += f"+{operation.type}"
     draft.act(unit_of(operation.type), draft.channels)
+    varying = [name for name in operands(operation) if not low.is_constant(name)]
+    if operation.type not in LINEAR or len(varying) > 1:
+        draft.activation.append(operation.type)
 
 
 def folds(low: Lowering, operation: Operation, draft: Draft) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
 
 from pimsim.workload.dataflow import Edge
 from pimsim.workload.operations.elementwise import charge
@@ -52,8 +53,11 @@ def batch_norm_shapes(call: Call) -> list[Shape]:
 
 
 def lower_batch_norm(low: Lowering, operation: Operation) -> None:
-    """Folded into the node before it where nobody else reads that, else a digital node."""
+    """Folded into the node before it where nobody else reads that, else a digital node; in training a gpu node."""
     source, output = operation.inputs[0], operation.outputs[0]
+    if low.training:
+        _lower_trained(low, operation)
+        return
     draft = low.join(operation)
     if draft is not None:
         charge(low, operation, draft)
@@ -63,6 +67,23 @@ def lower_batch_norm(low: Lowering, operation: Operation) -> None:
     node = low.node(
         operation, "digital", view.grid, view.channels, low.each_of(view), actions={"vector": view.channels}
     )
+    low.produce(output, node, view.axes, view.grid)
+
+
+def _lower_trained(low: Lowering, operation: Operation) -> None:
+    """A node that needs the statistics of a batch; or what stands in its place (:data:`BatchNormAs`)."""
+    view, output = low.view(operation.inputs[0]), operation.outputs[0]
+    if low.norm == "none":
+        low.alias(operation, view)
+        return
+    group = replace(operation, type="GroupNormalization", attributes={"num_groups": 1})
+    if low.norm == "group":
+        lower_normalization(low, group)
+        return
+    node = low.node(operation, "gpu", view.grid, view.channels, low.each_of(view))
+    for name in operation.outputs[1:]:
+        if name:
+            refuse_statistics(operation, name, low)
     low.produce(output, node, view.axes, view.grid)
 
 
@@ -77,7 +98,8 @@ def lower_normalization(low: Lowering, operation: Operation) -> None:
         local = over <= each.axes and each.grid == view.grid
         edges += low.each_of(each) if local else low.all_of(each, view.grid)
     values = PASSES.get(operation.type, 1) * view.channels
-    node = low.node(operation, "digital", view.grid, view.channels, edges, actions={"vector": values})
+    kind: Literal["gpu", "digital"] = "gpu" if low.training else "digital"
+    node = low.node(operation, kind, view.grid, view.channels, edges, actions={"vector": values})
     for name in operation.outputs:
         if name and low.shape(name) == view.shape:
             low.produce(name, node, view.axes, view.grid)

@@ -1,0 +1,75 @@
+"""Kernels to GPU cores: how many cores share one, and which."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pimsim.config.records import System
+from pimsim.errors import InputError
+from pimsim.mapping.allocation import PlacedSlice
+from pimsim.mapping.tiling import Slice
+from pimsim.technology.gpu_core import kernel_ps
+from pimsim.workload.dataflow import Dataflow, Node
+
+
+def kernel_copies(node: Node, cores: int) -> int:
+    """Cores among which the windows of a kernel are shared: bands of rows, where each needs its own inputs.
+
+    Sums of gradients stay whole: every part would need all inputs.
+    """
+    return min(cores, node.grid[0]) if node.phase in ("forward", "backward") else 1
+
+
+def deal_kernel(node: Node, copies: int) -> tuple[np.ndarray, np.ndarray]:
+    """As :func:`pimsim.mapping.windows.deal_windows`: whole rows, one block of them after another."""
+    rows, columns = node.grid
+    first = np.arange(copies + 1) * rows // copies * columns
+    return first, np.arange(rows * columns)
+
+
+def place_kernels(dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, system: System) -> dict[int, list[int]]:
+    """Tiles of the replicas of each node that runs on GPU cores.
+
+    What is shared among cores lies on the same ones in every layer, so that a band of a map stays on its core.
+    Every other kernel goes to the core with the least to do in a batch; one that reads a single kernel of its phase
+    joins it.  Raises InputError where there is something to run, and no core.
+    """
+    tiles = np.flatnonzero(on_gpu)
+    busy_ps = np.zeros(tiles.size)
+    placed: dict[int, list[int]] = {}
+    for i, node in enumerate(dataflow.nodes):
+        if node.kind != "gpu":
+            continue
+        if tiles.size == 0:
+            raise InputError(f"'{node.name}' ({node.operation}) needs a GPU core, and {system.name} has none",
+                             key="chip.tiers", allowed="a chip with a tier of GPU cores")  # fmt: skip
+        core = system.chip.gpu_core
+        assert core is not None
+        share_ps = kernel_ps(core, node.flops // copies[i], node.memory_values // copies[i]) / node.every
+        if copies[i] > 1:
+            chosen = [v * tiles.size // copies[i] for v in range(copies[i])]
+        elif len(node.edges) == 1 and node.edges[0].source in placed and node.phase == "update":
+            chosen = [int(np.flatnonzero(tiles == placed[node.edges[0].source][0])[0])]
+        else:
+            chosen = [int(np.argmin(busy_ps))]
+        busy_ps[chosen] += share_ps
+        placed[i] = [int(tile) for tile in tiles[chosen]]
+    return placed
+
+
+def kernel_slice(node: Node, tile: int) -> list[PlacedSlice]:
+    """What lies in the tile of a kernel: all its inputs, and no crossbar."""
+    channels = sum(edge.channels for edge in node.edges)
+    return [PlacedSlice(tile, Slice(0, 0, 0, 0, 0, 0, 0, ((0, channels),)))]
+
+
+def update_slices(node: Node, target: list[PlacedSlice]) -> list[PlacedSlice]:
+    """An update lies where the crossbars are that it writes; each tile reads its share of the gradient."""
+    channels = sum(edge.channels for edge in node.edges)
+    imas = target[-1].part.ima_hi
+    placed = []
+    for piece in target:
+        lo, hi = (channels * ima // imas for ima in (piece.part.ima_lo, piece.part.ima_hi))
+        part = Slice(0, 0, piece.part.crossbars, hi - lo, 0, 0, 0, ((lo, hi),))
+        placed.append(PlacedSlice(piece.tile, part))
+    return placed
