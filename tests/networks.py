@@ -26,6 +26,12 @@ class Network:
         actions = {"sigmoid": outputs} if relu else {}
         return self._add(Node(f"conv{len(self.nodes)}", "mvm", "Conv", grid, outputs, (edge,), matrix, actions))
 
+    def batch_norm(self, source: int) -> int:
+        (h, w), channels = self._grid(source), self.nodes[source].channels
+        y, x = np.arange(h), np.arange(w)
+        return self._add(Node(f"norm{len(self.nodes)}", "gpu", "BatchNormalization", (h, w), channels,
+                              (Edge(source, channels, y, y, x, x),)))  # fmt: skip
+
     def fc(self, source: int, outputs: int) -> int:
         (h, w), channels = self._grid(source), self.nodes[source].channels
         edge = Edge(source, channels, _span([0]), _span([h - 1]), _span([0]), _span([w - 1]))

@@ -79,6 +79,7 @@ class Layout(NamedTuple):
     rep_launch_ps: int  #: of it, before the first window
     rep_runs: int  #: of all images
     rep_emits_every: int  #: runs of one emission
+    rep_writes: int  #: 1: it writes crossbars, and begins when nobody reads them any more
     rep_next: int  #: next window to issue, within its run
     rep_run: int  #: and its run
     rep_state: int  #: IDLE, PENDING, DONE

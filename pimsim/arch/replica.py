@@ -90,7 +90,8 @@ def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     run = M[at.rep_run + r]
     window = M[at.rep_window_first + r] + M[at.rep_next + r]
     emission = emission_of(M, at, r, run)
-    if emission >= 0 and lacks_places(M, T, at, v, window, emission):
+    last = M[at.rep_window_end + r] - 1 if M[at.rep_writes + r] else window
+    if emission >= 0 and lacks_places(M, T, at, v, last, emission):
         return
     taken = M[at.rep_interval_ps + r]
     if M[at.rep_tile + r] < 0:

@@ -1,7 +1,7 @@
 """Networks that baselines are measured with: the shipped ones, and those kept for baselines alone.
 
-The latter are in ``networks/``: tables of layers as in ``workloads/``, of networks that GPUs are compared by and that no
-shipped chip has units for (attention multiplies activations by each other).
+The latter are in ``networks/``: tables of layers as in ``workloads/``, of networks that GPUs are compared by and that
+no shipped chip has units for (attention multiplies activations by each other).
 """
 
 from __future__ import annotations

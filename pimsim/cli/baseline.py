@@ -121,8 +121,7 @@ def _show_preset(name: str, workload: str | None, measured: str | None, shapes: 
 @click.option("--out", metavar="FILE", help="Write the measured file there.")
 @JSON
 def measure(model: str, device: str, inputs: tuple[str, ...], out: str | None, as_json: bool, **run: Any) -> None:
-    """Time MODEL.onnx on the processor at hand; a network without weights (vgg16, resnet50, bert-base) gets random ones.
-    """
+    """Time MODEL.onnx on the processor at hand; a network without weights (vgg16, bert-base) gets random ones."""
     check_name("--out", out, "file")
     if out is not None and not os.access(Path(out).absolute().parent, os.W_OK):  # known before minutes are spent
         raise InputError("is no folder that can be written", file=Path(out).absolute().parent, key="--out")

@@ -77,7 +77,7 @@ class Crossbar(Priced):
     read_ns: Positive  #: one analog read of the driven wordlines
     write_row_ns: Positive  #: programming one row
     write_cell_pj: NotNegative  #: programming one cell
-    write_pulses: Count = 1  #: pulses of a row that is written: write and verify until it holds
+    write_pulses: Count = 1  #: pulses until a row holds (write and verify), each as long and as dear as the two above
     write_source: str = Field(min_length=1)  #: where the write figures are from
 
     @model_validator(mode="after")

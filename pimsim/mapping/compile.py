@@ -22,7 +22,14 @@ from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, core_bytes, sha
 from pimsim.mapping.cautions import cautions
 from pimsim.mapping.delivery import BufferTiles, Deliveries, Senders, plan_deliveries, sort_entries
 from pimsim.mapping.joins import join_reach
-from pimsim.mapping.kernels import deal_kernel, kernel_copies, kernel_slice, place_kernels, update_slices
+from pimsim.mapping.kernels import (
+    deal_kernel,
+    kernel_copies,
+    kernel_slice,
+    onto_cores,
+    place_kernels,
+    update_slices,
+)
 from pimsim.mapping.placement import STRATEGIES
 from pimsim.mapping.placement.layout import Layout, find_placement, start_of
 from pimsim.mapping.placement.search import Progress
@@ -34,7 +41,6 @@ from pimsim.mapping.windows import Needs, deal_windows, find_needs
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
 from pimsim.technology.components import vector_ns
-from pimsim.workload.barriers import emissions_held
 from pimsim.workload.dataflow import Dataflow, Node
 
 
@@ -85,8 +91,8 @@ class _Mapper:
     """The steps of mapping, in order; each fills what the next ones need."""
 
     def __init__(self, dataflow: Dataflow, system: System, network: str) -> None:
-        self.dataflow, self.system, self.network = dataflow, system, network
-        self.nodes = dataflow.nodes
+        self.dataflow, self.system, self.network = onto_cores(dataflow, system), system, network
+        self.nodes = self.dataflow.nodes
         self.tilings: dict[int, Tiling] = {
             i: tile_matrix(node, system) for i, node in enumerate(self.nodes) if node.kind == "mvm"
         }
@@ -176,10 +182,9 @@ class _Mapper:
 
     def _find_needs(self) -> None:
         """Need lists of all edges; buffers in the order of replicas, then edges."""
-        held = emissions_held(self.nodes, self.dataflow.batch)
         self.needs: list[list[Needs]] = [
             [
-                _held(node, held[i][e], find_needs(
+                _held(node, edge.holds, find_needs(
                     edge, node.grid, self._positions_grid(edge.source), self.dealt[i], self.reach[i][e],
                 ), self.dealt[i][0])
                 for e, edge in enumerate(node.edges)

@@ -82,7 +82,7 @@ def plan_deliveries(
     priced = trees if mode == multicast else build_trees(fabric, source, target_first, tiles, multicast)
 
     values = np.concatenate([target.sent, senders.slice_results[remote]])
-    flits = -(-values * word_bits // flit_bits) + header_flits
+    flits = np.maximum(-(-values * word_bits // flit_bits) + header_flits, 1)  # a message without values is one flit
     message_first, message = _messages(senders, window_tree, n_data, remote)
     none = np.zeros(remote.size, dtype=np.int64)
     leaves = Leaves(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from pimsim.config.records import System
@@ -10,6 +12,28 @@ from pimsim.mapping.allocation import PlacedSlice
 from pimsim.mapping.tiling import Slice
 from pimsim.technology.gpu_core import kernel_ps
 from pimsim.workload.dataflow import Dataflow, Node
+
+
+def onto_cores(dataflow: Dataflow, system: System) -> Dataflow:
+    """Digital operations beside a barrier become kernels: what waits for a whole batch has room in a core's memory.
+
+    Such are the sum of a residual block whose shortcut arrives before the BatchNorm's batch is complete, and whatever
+    the backward pass needs of the forward pass.
+    """
+    if system.chip.gpu_core is None:
+        return dataflow
+    nodes = tuple(
+        _as_kernel(node, dataflow) if node.kind == "digital" and any(edge.holds > 1 for edge in node.edges) else node
+        for node in dataflow.nodes
+    )
+    return replace(dataflow, nodes=nodes)
+
+
+def _as_kernel(node: Node, dataflow: Dataflow) -> Node:
+    """Every value that passed a digital unit is an operation; every input and output passes the memory once."""
+    read = sum(dataflow.nodes[edge.source].positions * edge.channels for edge in node.edges)
+    work = sum(node.actions.values()) * node.windows
+    return replace(node, kind="gpu", actions={}, flops=work, memory_values=read + node.positions * node.channels)
 
 
 def kernel_copies(node: Node, cores: int) -> int:

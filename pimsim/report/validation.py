@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -34,18 +35,18 @@ def validation_tables(document: dict[str, Any], width: int) -> Group:
     """
     parts: list[Any] = []
     sources: dict[str, str] = {}
-    for group, rows in _grouped(document):
+    for group, rows in rows_by_group(document):
         table = Table(title=Text(group, "bold"), box=SIMPLE_HEAD, title_justify="left", header_style="bold",
                       pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
         for head in HEADS:
             numeric = head in ("ours", "theirs", "ratio", "tolerance")
             table.add_column(head, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric)
         for row in rows:
-            cells = _cells(row)
+            cells = row.cells
             if width < WIDE:
-                number = sources.setdefault(row["source"], f"[{len(sources) + 1}]")
-                cells = (*cells[:6], row["verdict"], number)
-            table.add_row(*map(Text, cells[:6]), Text(cells[6], STYLES[row["verdict"]]), Text(cells[7], "dim"))
+                number = sources.setdefault(row.source, f"[{len(sources) + 1}]")
+                cells = (*cells[:6], row.verdict, number)
+            table.add_row(*map(Text, cells[:6]), Text(cells[6], STYLES[row.verdict]), Text(cells[7], "dim"))
         parts.append(table)
     parts += [Text(f"{number} {source}", "dim") for source, number in sources.items()]
     parts += [Text(line, "red") for line in missing_lines(document)]
@@ -77,11 +78,11 @@ def unchecked_lines(document: dict[str, Any]) -> list[str]:
 def validation_page(document: dict[str, Any]) -> str:
     """The same as a Markdown page."""
     lines = ["# Published figures and ours", "", f"{counts_line(document)}.", "", LEGEND]
-    for group, rows in _grouped(document):
+    for group, rows in rows_by_group(document):
         lines += ["", f"## {group}", "", "| " + " | ".join(HEADS) + " |", "|---|---|--:|--:|--:|--:|---|---|"]
         for row in rows:
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in _cells(row)) + " |")
-        notes = [f"{row['quantity']}: {row['note']}" for row in rows if row["note"]]
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row.cells) + " |")
+        notes = [f"{row.quantity}: {row.note}" for row in rows if row.note]
         lines += ["", *(f"- {note}" for note in notes)] if notes else []
     missing = missing_lines(document)
     lines += ["", "## Figures that miss", "", *(f"- {line}" for line in missing)] if missing else []
@@ -115,14 +116,31 @@ def write_validation(document: dict[str, Any], folder: str) -> None:
             raise write_error(error, folder) from None
 
 
-def _grouped(document: dict[str, Any]) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+@dataclass(frozen=True)
+class Row:
+    """A figure in words."""
+
+    verdict: str
+    cells: tuple[str, ...]  #: under :data:`HEADS`
+    source: str
+    quantity: str
+    note: str
+
+
+def rows_by_group(document: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
+    """Groups of figures in their order, each figure as it is shown.
+
+    Args:
+        document: from :func:`pimsim.validate.checks.describe_checks`.
+    """
     for group in dict.fromkeys(row["group"] for row in document["checks"]):
-        yield group, [row for row in document["checks"] if row["group"] == group]
+        yield group, [_row(row) for row in document["checks"] if row["group"] == group]
 
 
-def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+def _row(row: dict[str, Any]) -> Row:
     theirs = "-" if row["theirs"] is None else f"{row['theirs']:,.6g}"
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
     tolerance = "-" if row["tolerance"] is None else f"{row['tolerance']:.2%}" if row["tolerance"] > 1e-6 else "exact"
     verdict = row["verdict"] + (f" ({row['deviation']})" if row["verdict"] == "misses" and row["deviation"] else "")
-    return (row["quantity"], row["unit"], f"{row['ours']:,.6g}", theirs, ratio, tolerance, verdict, row["source"])
+    cells = (row["quantity"], row["unit"], f"{row['ours']:,.6g}", theirs, ratio, tolerance, verdict, row["source"])
+    return Row(row["verdict"], cells, row["source"], row["quantity"], row["note"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import CodeType
@@ -52,6 +52,33 @@ class Condition:
                              allowed=[*axes, *LABELS])  # fmt: skip
         if not names:
             raise InputError(f"{shown(self.text)} names no axis", allowed=[*axes, *LABELS])
+
+    def check_values(self, known: Mapping[str, Sequence[Any]]) -> None:
+        """Raises InputError where a name is compared with a value that it never has.
+
+        Args:
+            known: all values by name, for names whose values are listed.
+        """
+        for node in ast.walk(self._tree):
+            if not isinstance(node, ast.Compare):
+                continue
+            sides = [node.left, *node.comparators]
+            for operator, left, right in zip(node.ops, sides, sides[1:], strict=False):
+                if isinstance(operator, ast.Eq | ast.NotEq):
+                    self._check_value(left, [right], known)
+                    self._check_value(right, [left], known)
+                elif isinstance(operator, ast.In | ast.NotIn) and isinstance(right, ast.Tuple | ast.List):
+                    self._check_value(left, right.elts, known)
+
+    def _check_value(self, name: ast.expr, wanted: Sequence[ast.expr], known: Mapping[str, Sequence[Any]]) -> None:
+        if not isinstance(name, ast.Name) or name.id not in known:
+            return
+        values = known[name.id]
+        for node in wanted:
+            if isinstance(node, ast.Constant) and node.value not in values:
+                close = did_you_mean(node.value, map(str, values)) if isinstance(node.value, str) else ""
+                raise InputError(f"{shown(self.text)}: {name.id} is never {node.value!r}{close}",
+                                 allowed=", ".join(map(repr, values)))  # fmt: skip
 
     @property
     def names(self) -> set[str]:

@@ -6,13 +6,13 @@ import functools
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pimsim.config.records import System
 from pimsim.sweep.columns import inference_columns, result_columns
 from pimsim.sweep.executors import attempt
-from pimsim.sweep.points import Base, Setting, digest, mapping_facts
+from pimsim.sweep.points import Base, Setting, mapping_word
 
 MOST_KEPT = 4  #: mappings, and runs of each, that a worker keeps
 
@@ -23,9 +23,11 @@ class Evaluation:
 
     Args:
         bases: systems by name, as they are before axes change them.
+        files: where networks, data and devices lie that are files, by name.
     """
 
     bases: Mapping[str, Base]
+    files: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(self, setting: Setting) -> dict[str, Any]:
         """The columns of a point, ``compute_s`` and, where it is kept, the whole Result as JSON in ``result``.
@@ -36,10 +38,11 @@ class Evaluation:
         """
         begin = time.perf_counter()
         system = self.bases[setting["system"]].system(setting["overrides"])
-        result = _simulate(setting, system)
+        dataflow = self._dataflow(setting)
+        result = _simulate(dataflow, setting, system)
         columns = result_columns(result)
         if setting.get("inference"):
-            columns |= _execute(setting, system)
+            columns |= self._execute(setting, system)
         columns["compute_s"] = time.perf_counter() - begin
         if setting.get("keeps_result"):
             from pimsim.results import result_json
@@ -51,64 +54,77 @@ class Evaluation:
         """Compile what points need, into the folder that all workers on this machine share: a small network that is
         simulated as each of the given points is, and one of their images."""
         for setting in settings:
-            small = {"workload": "mnist-mlp", "input_shapes": {}, "batch": 1, "overrides": [], "inference": None}
+            small = {"workload": "mnist-mlp", "network": "", "input_shapes": {}, "batch": 1, "overrides": [],
+                     "inference": None}  # fmt: skip
             attempt(self, {**setting, **small})
             if given := setting.get("inference"):
                 attempt(self, {**setting, "batch": 1, "inference": {**given, "images": 1, "calibration": 1}})
 
+    def _path_of(self, name: str) -> str:
+        return self.files.get(name, name)
 
-def _simulate(setting: Setting, system: System) -> Any:
+    def _dataflow(self, setting: Setting) -> Any:
+        shapes = tuple((name, tuple(shape)) for name, shape in setting["input_shapes"].items())
+        return _lowered(self._path_of(setting["workload"]), setting["network"], shapes)
+
+    def _execute(self, setting: Setting, system: System) -> dict[str, Any]:
+        from pimsim.inference import infer
+
+        given = setting["inference"]
+        return inference_columns(infer(
+            self._path_of(setting["workload"]), system, self._path_of(given["data"]),
+            device=given["device"] and self._path_of(given["device"]), images=given["images"], seed=given["seed"],
+            calibration=given["calibration"], device_overrides=given["device_overrides"],
+            input_shapes=setting["input_shapes"],
+        ))  # fmt: skip
+
+
+def _simulate(dataflow: Any, setting: Setting, system: System) -> Any:
     if setting["fidelity"] == "analytical":
         from pimsim.costmodels.chip import estimate
 
-        return estimate(_dataflow(setting), system, batch=setting["batch"])
+        return estimate(dataflow, system, batch=setting["batch"])
     from pimsim.results import build_result
 
-    program, runs = _mapped(setting, system)
+    program, runs = _mapped(dataflow, setting, system)
     batch = setting["batch"]
     if batch not in runs:
         from pimsim.arch.run import run_compiled
 
         runs[batch] = run_compiled(program, batch)
-    return build_result(replace(program, system=system), runs[batch], batch, "compiled")
+    return build_result(_repriced(program, system), runs[batch], batch, "compiled")
 
 
 _kept: OrderedDict[str, tuple[Any, dict[int, Any]]] = OrderedDict()  # mapping -> Program, Timing by batch
 
 
-def _mapped(setting: Setting, system: System) -> tuple[Any, dict[int, Any]]:
-    """The network mapped, and its runs so far; prices in tiles may be those of another point."""
+def _mapped(dataflow: Any, setting: Setting, system: System) -> tuple[Any, dict[int, Any]]:
+    """The network mapped, and its runs so far; prices in tiles and what ADCs resolve may be those of another point."""
     import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
     from pimsim.simulation import map_workload
 
-    word = digest([setting["workload"], setting["input_shapes"], setting["noc"], mapping_facts(system)])
+    word = f"{setting['workload']} {mapping_word(setting, system)}"
     if word not in _kept:
-        _kept[word] = (map_workload(_dataflow(setting), system, noc=setting["noc"]), {})
+        _kept[word] = (map_workload(dataflow, system, noc=setting["noc"]), {})
     _kept.move_to_end(word)
     while len(_kept) > MOST_KEPT:
         _kept.popitem(last=False)
     return _kept[word]
 
 
-def _dataflow(setting: Setting) -> Any:
-    return _lowered(setting["workload"], tuple((name, tuple(shape)) for name, shape in setting["input_shapes"].items()))
+def _repriced(program: Any, system: System) -> Any:
+    """The program as if this system had been mapped: its cautions stand where those of the mapped one do."""
+    from pimsim.mapping.cautions import cautions
+
+    before = len(program.dataflow.notes)
+    behind = before + len(cautions(program.system))
+    notes = (*program.notes[:before], *cautions(system), *program.notes[behind:])
+    return replace(program, system=system, notes=notes)
 
 
 @functools.lru_cache(maxsize=8)
-def _lowered(workload: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
+def _lowered(workload: str, _network: str, shapes: tuple[tuple[str, tuple[int, ...]], ...]) -> Any:
+    """A network, kept by its digest: a file that has changed is another one."""
     from pimsim.workload import load_workload, lower
 
     return lower(load_workload(workload, dict(shapes)))
-
-
-def _execute(setting: Setting, system: System) -> dict[str, Any]:
-    from pimsim.inference import infer
-
-    given = setting["inference"]
-    return inference_columns(infer(
-        setting["workload"], system, given["data"], device=given["device"], images=given["images"], seed=given["seed"],
-        calibration=given["calibration"], device_overrides=given["device_overrides"],
-        input_shapes=setting["input_shapes"],
-    ))  # fmt: skip
-
-

@@ -10,21 +10,20 @@ import os
 import platform
 import socket
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from pimsim.config import load_system, resolved
 from pimsim.errors import InputError
 from pimsim.results.staging import staged_file, write_error
 from pimsim.sweep.code import code_version
+from pimsim.sweep.copies import keep_files
 from pimsim.sweep.reading import sweep_text
 from pimsim.sweep.spec import Sweep
 from pimsim.sweep.store import STORE
 
-SWEEP, RUN_INFO, LOCK, SYSTEMS, RESULTS = "sweep.yaml", "run_info.json", ".driver.lock", "systems", "results"
+SWEEP, RUN_INFO, LOCK, RESULTS = "sweep.yaml", "run_info.json", ".driver.lock", "results"
 _PACKAGES = ("numpy", "scipy", "numba", "pydantic", "distributed")
 
 
@@ -78,11 +77,8 @@ def write_text(file: Path, text: str) -> None:
 
 
 def write_configurations(folder: Path, sweep: Sweep) -> None:
-    """The sweep as resolved, and each system with every key, as it is before axes change it."""
-    write_text(folder / SWEEP, sweep_text(sweep))
-    for name in sweep.systems:
-        text = yaml.safe_dump(resolved(load_system(name)), sort_keys=False)
-        write_text(folder / SYSTEMS / f"{Path(name).stem}.yaml", text)
+    """The sweep as resolved, and the files that it names, to which it refers by their places in the study."""
+    write_text(folder / SWEEP, sweep_text(replace(sweep, files=keep_files(folder, sweep))))
 
 
 def write_run_info(folder: Path, run: Mapping[str, Any]) -> None:

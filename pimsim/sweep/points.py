@@ -16,12 +16,14 @@ from pimsim.config import System, config_hash, load_device, load_system, resolve
 from pimsim.config.layers import Layers, apply_override
 from pimsim.config.loading import checked
 from pimsim.errors import InputError
-from pimsim.sweep.axes import combinations
+from pimsim.sweep.axes import Range, combinations
 from pimsim.sweep.code import code_version
 from pimsim.sweep.reading import override
-from pimsim.sweep.spec import DATA_KEYS, DEVICE, RUN_KEYS, Sweep
+from pimsim.sweep.spec import DATA_KEYS, DEVICE, RUN_KEYS, Sweep, default_noc
 
 Setting = dict[str, Any]  #: everything that is needed to compute a point, as plain data
+Cells = tuple[str, tuple[str, ...]] | None  #: a device and what is changed in it
+ADC_VALUES = ("bits", "range")  #: keys of the ADC that say what it resolves, not how fast
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def load_bases(sweep: Sweep) -> dict[str, Base]:
     found = {}
     for n, name in enumerate(sweep.systems):
         with _telling(sweep, f"systems.{n}"):
-            found[name] = Base(name, load_system(name).model_dump(mode="json", exclude_unset=True))
+            found[name] = Base(name, load_system(sweep.path_of(name)).model_dump(mode="json", exclude_unset=True))
     return found
 
 
@@ -95,7 +97,7 @@ def check_keys(sweep: Sweep, bases: Mapping[str, Base]) -> None:
                      for key in axis.keys if key.startswith(DEVICE)]  # fmt: skip
         for name, text in of_device:
             try:
-                load_device(sweep.inference.device, [text])
+                load_device(sweep.path_of(sweep.inference.device), [text])
             except InputError as error:
                 raise sweep.located(InputError(error.what, key=f"axes.{name}", allowed=error.allowed)) from None
 
@@ -113,14 +115,16 @@ def plan(sweep: Sweep) -> Iterator[Point]:
     """All points for which the conditions hold, in an order that depends on the sweep alone.
 
     Raises:
-        InputError: a network, system, device or key does not exist, or a condition cannot be evaluated.
+        InputError: a network, system, device, dataset or key does not exist, a condition cannot be evaluated, an
+            estimate is asked for on another network than an ideal one, or there is no point.
     """
     bases = load_bases(sweep)
     check_keys(sweep, bases)
     networks = {}
     for n, name in enumerate(sweep.workloads):
         with _telling(sweep, f"workloads.{n}"):
-            networks[name] = _workload_digest(name, sweep.shapes_of(name))
+            networks[name] = _workload_digest(sweep.path_of(name), sweep.shapes_of(name))
+    _check_data(sweep)
     data = _data_digest(sweep)
     ordinal = 0
     for workload in sweep.workloads:
@@ -128,8 +132,26 @@ def plan(sweep: Sweep) -> Iterator[Point]:
             for parameters in combinations(sweep.axes, sweep.samples, sweep.seed):
                 if _wanted(sweep, {**parameters, "workload": workload, "system": name}):
                     setting = _setting(sweep, workload, name, parameters)
-                    yield _point(ordinal, base, networks[workload], data, parameters, setting)
+                    setting["network"] = networks[workload]
+                    yield _point(ordinal, base, data, parameters, setting, _cells(sweep, setting))
                     ordinal += 1
+    if not ordinal:
+        raise sweep.located(InputError("leave no point", key="conditions"))
+
+
+def _check_data(sweep: Sweep) -> None:
+    """Raises InputError where there is no such dataset or device, or fewer images than are asked for."""
+    if (given := sweep.inference) is None:
+        return
+    from pimsim.datasets import load_dataset
+
+    axis = None if (name := sweep.axis_of("images")) is None else sweep.axes[name].values
+    asked = given.images if axis is None else axis.high if isinstance(axis, Range) else max(axis)
+    with _telling(sweep, "inference.data"):
+        load_dataset(sweep.path_of(given.data), images=None if asked is None else int(asked))
+    if given.device is not None:
+        with _telling(sweep, "inference.device"):
+            load_device(sweep.path_of(given.device))
 
 
 def _wanted(sweep: Sweep, values: Mapping[str, Any]) -> bool:
@@ -148,8 +170,9 @@ def _setting(sweep: Sweep, workload: str, system: str, parameters: Mapping[str, 
     of_run = {key: value for key, value in assigned if key in RUN_KEYS}
     setting: Setting = {"workload": workload, "system": system, "input_shapes": sweep.shapes_of(workload)}
     setting |= {name: of_run.get(name, getattr(sweep, name)) for name in ("batch", "noc", "fidelity")}
-    if setting["fidelity"] == "analytical":
-        setting["noc"] = "ideal"  # the only one that it knows
+    setting["noc"] = setting["noc"] or default_noc(setting["fidelity"])
+    if setting["fidelity"] == "analytical" and setting["noc"] != "ideal":
+        raise _no_such_estimate(sweep, setting["noc"])
     of_system = [override(key, value) for key, value in assigned if key not in RUN_KEYS and not key.startswith(DEVICE)]
     setting["overrides"] = [*sweep.overrides, *of_system]
     if (given := sweep.inference) is not None:
@@ -162,32 +185,64 @@ def _setting(sweep: Sweep, workload: str, system: str, parameters: Mapping[str, 
     return setting
 
 
+def _no_such_estimate(sweep: Sweep, noc: str) -> InputError:
+    noc_axis, fidelity_axis = sweep.axis_of("noc"), sweep.axis_of("fidelity")
+    key = "noc" if noc_axis is None else f"axes.{noc_axis}"
+    if fidelity_axis is None:
+        allowed = "ideal alone"
+    elif noc_axis is None:
+        allowed = "ideal, or no word of it: then the engine's points have packet"
+    else:
+        allowed = f"conditions: [\"{fidelity_axis} == 'engine' or {noc_axis} == 'ideal'\"]"
+    return sweep.located(InputError(f"{noc} does not go with fidelity analytical", key=key, allowed=allowed))
+
+
+def _cells(sweep: Sweep, setting: Setting) -> Cells:
+    """The device of a point: file and overrides; None: ideal cells."""
+    given = setting.get("inference")
+    if given is None or given["device"] is None:
+        return None
+    return sweep.path_of(given["device"]), tuple(given["device_overrides"])
+
+
 def _point(
-    ordinal: int, base: Base, network: str, data: str | None, parameters: dict[str, Any], setting: Setting
+    ordinal: int, base: Base, data: str | None, parameters: dict[str, Any], setting: Setting, cells: Cells
 ) -> Point:
+    network = setting["network"]
     facts: dict[str, Any] = {"workload": network, "data": data, "code": code_version()}
     facts |= {name: setting[name] for name in ("batch", "noc", "fidelity")}
-    try:
-        system = base.system(setting["overrides"])
-        given = setting.get("inference")
-        cells = None if given is None else _device_digest(given["device"], tuple(given["device_overrides"]))
-    except InputError as error:
-        facts |= {"system": setting["system"], "overrides": setting["overrides"], "inference": setting.get("inference")}
-        return Point(ordinal, digest(facts), "", parameters, setting, str(error))
-    shape = digest([network, setting["noc"], mapping_facts(system)])
-    facts |= {"config": config_hash(system), "device": cells}
+    given = setting.get("inference")
     if given is not None:
         facts |= {name: given[name] for name in (*DATA_KEYS, "calibration")}
-    return Point(ordinal, digest(facts), shape, parameters, setting)
+    try:
+        system = base.system(setting["overrides"])
+        facts["device"] = None if cells is None else _device_digest(*cells)
+    except InputError as error:
+        facts |= {"system": digest(base.data), "overrides": setting["overrides"], "cells": cells and cells[1]}
+        return Point(ordinal, digest(facts), "", parameters, setting, str(error))
+    facts["config"] = config_hash(system)
+    return Point(ordinal, digest(facts), mapping_word(setting, system), parameters, setting)
+
+
+def mapping_word(setting: Setting, system: System) -> str:
+    """Points with the same word share what takes the time: a mapping, or the outline of an estimate."""
+    if setting["fidelity"] == "analytical":
+        from pimsim.costmodels.chip.outline import timing_key
+
+        return digest([setting["network"], "analytical", timing_key(system)])
+    return digest([setting["network"], setting["noc"], mapping_facts(system)])
 
 
 def mapping_facts(system: System) -> dict[str, Any]:
-    """What a mapping depends on: all of the system but the prices of what is in its tiles.
+    """What a mapping and its times depend on: all of the system but the prices of what is in its tiles, and what ADCs
+    resolve, which decides values and prices alone.
 
     (Prices of routers and links stay: a search for a placement weighs them.)
     """
     facts = resolved(system)
-    facts["chip"]["tile"] = _without_prices(facts["chip"]["tile"])
+    facts["chip"]["tile"] = tile = _without_prices(facts["chip"]["tile"])
+    for name in ADC_VALUES:
+        del tile["ima"]["adc"][name]
     return facts
 
 
@@ -224,16 +279,18 @@ def _workload_digest(name: str, shapes: Mapping[str, Sequence[int]]) -> str:
 def _device_digest(device: str | None, overrides: tuple[str, ...]) -> str | None:
     if device is None:
         return None
-    cells = load_device(device, overrides)
-    return digest(cells.model_dump(mode="json"))
+    facts = load_device(device, overrides).model_dump(mode="json")
+    if facts.get("faults") and facts["faults"].get("map"):
+        facts["faults"]["map"] = _file_digest(Path(facts["faults"]["map"]))
+    return digest(facts)
 
 
 def _data_digest(sweep: Sweep) -> str | None:
-    """Name of the dataset; with its bytes where it is a file."""
+    """Name of the dataset; its bytes where it is a file."""
     if sweep.inference is None:
         return None
-    path = Path(sweep.inference.data)
-    return f"{path.name}+{_file_digest(path)}" if path.is_file() else sweep.inference.data
+    path = Path(sweep.path_of(sweep.inference.data))
+    return _file_digest(path) if path.is_file() else sweep.inference.data
 
 
 def _file_digest(path: Path) -> str:
@@ -245,12 +302,12 @@ def fingerprint(sweep: Sweep, data: Mapping[str, Any]) -> str:
     """Hash of all that :func:`plan` depends on: the sweep as plain data, the files that it names, the code."""
     from pimsim.workload.catalogue import shipped
 
-    files = [shipped().get(name, Path(name)) for name in sweep.workloads]
-    if sweep.inference is not None and Path(sweep.inference.data).is_file():
-        files.append(Path(sweep.inference.data))
+    files = [shipped().get(name, Path(sweep.path_of(name))) for name in sweep.workloads]
+    cells = None
+    if (given := sweep.inference) is not None:
+        files.append(Path(sweep.path_of(given.data)))
+        cells = None if given.device is None else _device_digest(sweep.path_of(given.device), ())
     contents = [_file_digest(path) for path in files if path.is_file()]
-    systems = [config_hash(load_system(name)) for name in sweep.systems]
-    cells = None if sweep.inference is None else _device_digest(sweep.inference.device, ())
-    return digest([data, contents, systems, cells, code_version()])
-
-
+    systems = [config_hash(load_system(sweep.path_of(name))) for name in sweep.systems]
+    told = {key: value for key, value in data.items() if key != "files"}  # a study may have moved
+    return digest([told, contents, systems, cells, code_version()])

@@ -17,14 +17,14 @@ from pimsim.sweep.spec import FORMAT, RUN_KEYS, Inference, Sweep, with_key
 from pimsim.yaml_source import load_yaml
 
 KEYS = ("format", "name", "workloads", "systems", "set", "batch", "noc", "fidelity", "samples", "seed", "axes",
-        "conditions", "inference", "input_shapes", "keep")  # fmt: skip
+        "conditions", "inference", "input_shapes", "files", "keep")  # fmt: skip
 _RANGE = tuple(field.name for field in dataclasses.fields(Range))
 _INFERENCE = tuple(field.name for field in dataclasses.fields(Inference))
 _SUFFIXES = (".yaml", ".yml", ".onnx", ".npz")
 
 
 def load_sweep(path: str | Path) -> Sweep:
-    """Read and check SWEEP.yaml; files that it names are looked for beside it.
+    """Read and check SWEEP.yaml; files that it names are looked for beside it, or where its ``files`` say.
 
     Raises:
         InputError: says in one line where, what is wrong and what is allowed.
@@ -44,7 +44,7 @@ def load_sweep(path: str | Path) -> Sweep:
 
 
 def sweep_text(sweep: Sweep) -> str:
-    """A sweep as YAML with every key; read again it is the same sweep."""
+    """A sweep as YAML with every key; read again it is the same sweep, where the paths of its files are absolute."""
     data = sweep_data(sweep)
     return f"# A sweep of pimsim as it was run, every key with its value.\n{yaml.safe_dump(data, sort_keys=False)}"
 
@@ -54,13 +54,16 @@ def sweep_data(sweep: Sweep) -> dict[str, Any]:
     data: dict[str, Any] = {"format": FORMAT, "name": sweep.name}
     data |= {name: list(getattr(sweep, name)) for name in ("workloads", "systems")}
     data["set"] = dict(_assignment(text) for text in sweep.overrides)
-    data |= {name: getattr(sweep, name) for name in ("batch", "noc", "fidelity", "samples", "seed")}
+    run = {name: getattr(sweep, name) for name in ("batch", "noc", "fidelity", "samples", "seed")}
+    data |= {name: value for name, value in run.items() if value is not None}
     data["axes"] = {name: _axis_data(axis) for name, axis in sweep.axes.items()}
     data["conditions"] = [condition.text for condition in sweep.conditions if isinstance(condition, Condition)]
     if sweep.inference is not None:
         data["inference"] = dataclasses.asdict(sweep.inference)
     if sweep.input_shapes:
         data["input_shapes"] = {name: sweep.shapes_of(name) for name in sweep.input_shapes}
+    if sweep.files:
+        data["files"] = dict(sweep.files)
     if sweep.keep:
         data["keep"] = list(sweep.keep)
     return data
@@ -92,15 +95,15 @@ def _sweep(data: Mapping[str, Any], file: Path, lines: Mapping[str, int]) -> Swe
             raise InputError("is missing", key=key)
     axes = _mapping(data, "axes", "names of axes, each with its keys and values")
     shapes = _mapping(data, "input_shapes", "a workload, and the shapes of its inputs")
-    inference = _inference(data, file.parent) if data.get("inference") is not None else None
+    inference = _inference(data) if data.get("inference") is not None else None
     given = {key: data[key] for key in ("batch", "noc", "fidelity", "samples", "seed") if key in data}
     return Sweep(
-        workloads=[_beside(name, file.parent) for name in _list(data, "workloads")],
-        systems=[_beside(name, file.parent) for name in _list(data, "systems")],
-        axes=dict(_axis(name, axis) for name, axis in axes.items()),
+        workloads=_list(data, "workloads"),
+        systems=_list(data, "systems"),
+        axes=_axes(axes),
         conditions=tuple(_conditions(data)), name=str(data.get("name", file.stem)),
         overrides=tuple(override(key, value) for key, value in _mapping(data, "set", "keys and their values").items()),
-        inference=inference, input_shapes={_beside(name, file.parent): given for name, given in shapes.items()},
+        inference=inference, input_shapes=shapes, files=_files(data, inference, file.parent),
         keep=tuple(_list(data, "keep")), file=str(file), lines=lines, **given,
     )  # fmt: skip
 
@@ -112,13 +115,33 @@ def _conditions(data: Mapping[str, Any]) -> list[Condition]:
     return found
 
 
-def _inference(data: Mapping[str, Any], folder: Path) -> Inference:
+def _inference(data: Mapping[str, Any]) -> Inference:
     given = _mapping(data, "inference", "data, and perhaps " + ", ".join(_INFERENCE[1:]))
     _known(given, _INFERENCE, "inference")
     if not isinstance(given.get("data"), str):
         raise InputError("is missing", key="inference.data", allowed="the name or path of a dataset")
-    named = {key: _beside(given[key], folder) for key in ("data", "device") if given.get(key) is not None}
-    return Inference(**{**given, **named})
+    return Inference(**given)
+
+
+def _files(data: Mapping[str, Any], inference: Inference | None, folder: Path) -> dict[str, Any]:
+    """Where everything lies that is named as a file is, or that the file says lies elsewhere: beside the file."""
+    names = [*_list(data, "workloads"), *_list(data, "systems")]
+    names += [] if inference is None else [inference.data, inference.device]
+    told = _mapping(data, "files", "names in the sweep, and the files that they mean")
+    own = {name: name for name in names if isinstance(name, str) and _is_file(name)}
+    return {name: str((folder / path).resolve()) if isinstance(path, str) else path
+            for name, path in (own | told).items()}  # fmt: skip
+
+
+def _axes(given: Mapping[str, Any]) -> dict[str, Axis]:
+    found: dict[str, Axis] = {}
+    for word, axis in given.items():
+        name, made = _axis(word, axis)
+        if name in found:
+            raise InputError(f"{shown(word)} is short for a second axis {name!r}", key=f"axes.{name}",
+                             allowed=f"a name of its own: {{NAME: {{key: {word}, grid: [...]}}}}")  # fmt: skip
+        found[name] = made
+    return found
 
 
 def _axis(name: str, given: Any) -> tuple[str, Axis]:
@@ -184,7 +207,6 @@ def _list(data: Mapping[str, Any], key: str) -> list[Any]:
     return found if isinstance(found, list) else [found]
 
 
-def _beside(name: Any, folder: Path) -> Any:
-    """A file's name relative to the folder; other words as they are."""
-    is_file = isinstance(name, str) and (name.lower().endswith(_SUFFIXES) or "/" in name)
-    return str((folder / name).resolve()) if is_file else name
+def _is_file(name: str) -> bool:
+    """Whether a name is that of a file; others are those of what is shipped."""
+    return name.lower().endswith(_SUFFIXES) or "/" in name

@@ -99,6 +99,7 @@ def run_sweep(
         raise InputError("holds a study already", file=folder, allowed="--resume to go on with it, or another --out")
     if executor is None:
         executor = ProcessPool(workers) if workers else InProcess()
+    executor.check()
     points = None if resume else list(plan(sweep))  # what is wrong with the sweep is known before a folder is made
     with folders.locked(folder), contextlib.closing(open_store(folder)) as store:
         driver = _Driver(sweep, folder, store, executor, progress, stop)
@@ -123,12 +124,10 @@ class _Driver:
         word = fingerprint(self.sweep, sweep_data(self.sweep))
         if points is not None or self.store.fact("fingerprint") != word:
             found = list(plan(self.sweep)) if points is None else points
-            if not found:
-                raise self.sweep.located(InputError("leave no point", key="conditions"))
             before = self.store.fact("code_version")
             if before not in (None, code_version()):
                 tell(f"pimsim has changed since ({before}, now {code_version()}): every point is computed again")
-            self.store.replace_plan(found, list(self.sweep.axes), word, code_version())
+            self.store.replace_plan(found, self.sweep, word, code_version())
             folders.write_configurations(self.folder, self.sweep)
         if retry_failed:
             self.store.forget_failures()
@@ -145,7 +144,7 @@ class _Driver:
         with _shared_cache():
             function, warm = evaluate, None
             if function is None:
-                function = evaluation = Evaluation(load_bases(self.sweep))
+                function = evaluation = Evaluation(load_bases(self.sweep), self.sweep.files)
                 warm = functools.partial(evaluation.warm, _one_of_each_kind(setting for _, _, setting in self.waiting))
             tasks = [Task(n, setting, mapping) for n, (_, mapping, setting) in enumerate(self.waiting)]
             outcomes = self.executor.run(function, _by_label(tasks), warm)

@@ -54,13 +54,15 @@ class Sweep:
     name: str = "sweep"
     overrides: Sequence[str] = ()  #: ``KEY=VALUE`` for every point
     batch: int = 1
-    noc: str = "packet"
+    noc: str | None = None  #: None: ``ideal`` for estimates, which know no other; ``packet`` for the engine
     fidelity: str = "engine"  #: engine: events; analytical: closed form
     samples: int = 1  #: of all random and latin_hypercube axes together
     seed: int = 0  #: of the drawn values
     inference: Inference | None = None
     input_shapes: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
     #: by workload and input; fixes free dimensions of ONNX files, overrides others
+    files: Mapping[str, str] = field(default_factory=dict)
+    #: where what is named above lies, by the name that it has there; other names are shipped, or files from here
     keep: Sequence[str] = ()  #: columns of the exports, and ``result``; none: all columns
     lines: Mapping[str, int] = field(default_factory=dict, compare=False, repr=False)
     #: where keys stand in ``file``, for messages
@@ -75,16 +77,22 @@ class Sweep:
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, shapes in self.input_shapes.items():
             _check_shapes(name, shapes, self.workloads)
+        self._check_files()
+        if self.inference is not None:
+            _check_inference(self.inference)
         _check_whole("batch", self.batch, 1, MOST_IMAGES)
         _check_whole("samples", self.samples, 1, MOST_POINTS)
         _check_whole("seed", self.seed, 0, 2**63 - 1)
-        _check_word("noc", self.noc, NETWORKS)
         _check_word("fidelity", self.fidelity, FIDELITIES)
         for name, axis in self.axes.items():
             self._check_axis(name, axis)
+        self._check_network()
         self._check_lists()
+        self._check_keys()
+        known = self._listed_values()
         for n, condition in enumerate(conditions):
             with_key(f"conditions.{n}", condition.check_names, tuple(self.axes))
+            with_key(f"conditions.{n}", condition.check_values, known)
         for n, column in enumerate(self.keep):
             _check_word(f"keep.{n}", column, (*ALL_COLUMNS, RESULT))
         if self.count > MOST_POINTS:
@@ -111,6 +119,10 @@ class Sweep:
 
     def _check_axis(self, name: str, axis: Axis) -> None:
         key = f"axes.{name}"
+        alike = next((other for other in self.axes if other != name and other.lower() == name.lower()), None)
+        if alike is not None:
+            raise InputError(f"{shown(name)} and {shown(alike)} would be one column: SQL does not tell case apart",
+                             key=key, allowed="names that differ in more than case")  # fmt: skip
         if not _NAME.fullmatch(name) or name in FUNCTIONS:
             raise InputError(f"{shown(name)} cannot be the name of an axis", key=key,
                              allowed="letters, digits and _, not beginning with a digit")  # fmt: skip
@@ -133,6 +145,71 @@ class Sweep:
     def shapes_of(self, workload: str) -> dict[str, list[int]]:
         """Shapes of inputs of a network that are not those of its file."""
         return {name: list(shape) for name, shape in self.input_shapes.get(workload, {}).items()}
+
+    def path_of(self, name: str) -> str:
+        """Where that lies which the sweep calls so: a file, or a shipped name."""
+        return self.files.get(name, name)
+
+    @property
+    def seed_axes(self) -> tuple[str, ...]:
+        """Axes that set the seed of the execution on data and nothing else: points apart by them are one design."""
+        return tuple(name for name, axis in self.axes.items() if axis.keys == ("seed",))
+
+    def axis_of(self, key: str) -> str | None:
+        """The axis that sets a key, if one does."""
+        return next((name for name, axis in self.axes.items() if key in axis.keys), None)
+
+    def _check_files(self) -> None:
+        given = self.inference
+        known = [*self.workloads, *self.systems, *([] if given is None else [given.data, given.device])]
+        names = [name for name in known if name is not None]
+        for name, path in self.files.items():
+            if name not in names:
+                raise InputError(f"is named nowhere in the sweep{did_you_mean(str(name), names)}", key=f"files.{name}",
+                                 allowed=names)  # fmt: skip
+            if not isinstance(path, str) or not path:
+                raise InputError(f"{shown(path)} is no file", key=f"files.{name}", allowed="the path of a file")
+
+    def _check_network(self) -> None:
+        """An estimate is one of an ideal network; where fidelity is an axis, each point has its own default."""
+        if self.noc is not None:
+            _check_word("noc", self.noc, NETWORKS)
+        if self.axis_of("fidelity") is None and self.noc is None and self.axis_of("noc") is None:
+            object.__setattr__(self, "noc", default_noc(self.fidelity))
+        fidelities = self._values_of("fidelity", self.fidelity)
+        if "analytical" in fidelities and self.axis_of("noc") is None and self.noc not in (None, "ideal"):
+            raise InputError(f"{self.noc} does not go with fidelity analytical", key="noc",
+                             allowed="ideal, or no word of it: then the engine's points have packet")  # fmt: skip
+
+    def _values_of(self, key: str, given: Any) -> tuple[Any, ...]:
+        """All values that a key of the run takes."""
+        name = self.axis_of(key)
+        if name is None:
+            return (given,)
+        values = self.axes[name].values
+        return () if isinstance(values, Range) else tuple(values)
+
+    def _check_keys(self) -> None:
+        """Each key is set in one place: of two, one would be lost without a word."""
+        setters = [(f"set.{key}", key) for key in (text.partition("=")[0].strip() for text in self.overrides)]
+        setters += [(f"axes.{name}", key) for name, axis in self.axes.items() for key in axis.keys]
+        place_of: dict[str, str] = {}
+        for place, key in setters:
+            words = key.split(".")
+            above = [".".join(words[:n]) for n in range(1, len(words) + 1)]
+            other = next((each for each in above if each in place_of), None)
+            other = other or next((each for each in place_of if each.startswith(f"{key}.")), None)
+            if other is not None:
+                within = "" if other == key else f" (with {other!r})"
+                raise InputError(f"sets {key!r}, which {place_of[other]} sets already{within}", key=place,
+                                 allowed="one place for each key; an axis may set several keys")  # fmt: skip
+            place_of[key] = place
+
+    def _listed_values(self) -> dict[str, tuple[Any, ...]]:
+        """All values that a name in a condition can have, where they are listed."""
+        found = {"workload": tuple(self.workloads), "system": tuple(self.systems)}
+        listed = {name: axis.values for name, axis in self.axes.items() if not isinstance(axis.values, Range)}
+        return found | listed
 
     def _check_lists(self) -> None:
         lengths = {name: len(axis.values) for name, axis in self.axes.items()
@@ -175,6 +252,24 @@ def _check_names(key: str, names: Any) -> None:
     for n, name in enumerate(names):
         if not isinstance(name, str) or not name:
             raise InputError(f"{shown(name)} is no name", key=f"{key}.{n}", allowed="a shipped name or a file")
+        if name in names[:n]:
+            raise InputError(f"{shown(name)} is there twice", key=f"{key}.{n}", allowed="each once")
+
+
+def default_noc(fidelity: str) -> str:
+    """The network of a point for which none is given."""
+    return "ideal" if fidelity == "analytical" else "packet"
+
+
+def _check_inference(given: Inference) -> None:
+    if given.images is not None:
+        _check_whole("inference.images", given.images, 1, MOST_IMAGES)
+    _check_whole("inference.calibration", given.calibration, 1, MOST_IMAGES)
+    _check_whole("inference.seed", given.seed, 0, 2**63 - 1)
+    for key in ("data", "device"):
+        value = getattr(given, key)
+        if not (isinstance(value, str) and value) and not (key == "device" and value is None):
+            raise InputError(f"{shown(value)} is no name", key=f"inference.{key}", allowed="a name or a path")
 
 
 def _check_shapes(workload: str, shapes: Any, workloads: Sequence[str]) -> None:

@@ -18,6 +18,7 @@ from pimsim.errors import InputError
 from pimsim.sweep.columns import ALL_COLUMNS, COUNT_COLUMNS, TEXT_COLUMNS
 from pimsim.sweep.executors import Outcome
 from pimsim.sweep.points import Point
+from pimsim.sweep.spec import Sweep
 
 STORE = "study.sqlite"
 VERSION = 1  #: of the tables below, in ``PRAGMA user_version``
@@ -38,6 +39,11 @@ CREATE TABLE points (
     compute_s REAL, finished_utc TEXT NOT NULL, worker TEXT NOT NULL, code_version TEXT NOT NULL
 );
 """
+
+
+def _quoted(name: str) -> str:
+    """A column in SQL, also where it is called as a word of SQL is."""
+    return f'"{name}"'
 
 
 class Store:
@@ -69,7 +75,7 @@ class Store:
 
     # the plan
 
-    def replace_plan(self, points: Iterable[Point], axes: Sequence[str], fingerprint: str, code_version: str) -> None:
+    def replace_plan(self, points: Iterable[Point], sweep: Sweep, fingerprint: str, code_version: str) -> None:
         """The sweep has these points now; results of points that it has no longer stay in ``points``."""
         with self._told(), self.connection:
             self.connection.execute("DELETE FROM plan")
@@ -81,15 +87,15 @@ class Store:
                 ))  # fmt: skip
                 if point.error is not None:
                     self._insert(point.key, None, point.error, "", code_version)
-            self._make_view(axes)
-            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)",
-                                        [("fingerprint", fingerprint), ("axes", json.dumps(list(axes))),
-                                         ("code_version", code_version)])  # fmt: skip
+            self._make_view(list(sweep.axes))
+            facts = {"fingerprint": fingerprint, "axes": json.dumps(list(sweep.axes)), "code_version": code_version,
+                     "seed_axes": json.dumps(list(sweep.seed_axes))}  # fmt: skip
+            self.connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(facts.items()))
 
     def _make_view(self, axes: Sequence[str]) -> None:
         own = ["ordinal", "workload", "system", *(n for n in ("batch", "noc", "fidelity") if n not in axes)]
         shown = [f"plan.{name} AS {name}" for name in own]
-        shown += [f"json_extract(plan.parameters, '$.{axis}') AS {axis}" for axis in axes]
+        shown += [f"json_extract(plan.parameters, '$.\"{axis}\"') AS {_quoted(axis)}" for axis in axes]
         shown += ["coalesce(points.status, 'waiting') AS status", "points.error AS error"]
         shown += [f"points.{name} AS {name}" for name in (*ALL_COLUMNS, "compute_s", "finished_utc", "code_version")]
         self.connection.execute("DROP VIEW IF EXISTS study")
@@ -164,6 +170,11 @@ class Store:
         """Names of the sweep's axes."""
         return list(json.loads(self.fact("axes") or "[]"))
 
+    @property
+    def seed_axes(self) -> list[str]:
+        """Names of the axes that set the seed of the execution on data alone."""
+        return list(json.loads(self.fact("seed_axes") or "[]"))
+
     def rows(self, columns: Sequence[str]) -> list[tuple[Any, ...]]:
         """The given columns of the view ``study``, a row for each point of the plan."""
         with self._told():
@@ -171,7 +182,7 @@ class Store:
             unknown = [name for name in columns if name not in known]
             if unknown:
                 raise InputError(f"has no column {unknown[0]!r}", file=self.file, allowed=known)
-            return self.connection.execute(f"SELECT {', '.join(columns)} FROM study").fetchall()
+            return self.connection.execute(f"SELECT {', '.join(map(_quoted, columns))} FROM study").fetchall()
 
     def close(self) -> None:
         """A driver leaves one file, which can be read also from a folder that cannot be written."""
@@ -213,6 +224,9 @@ def read_store(folder: Path) -> Store:
     try:
         connection = sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True, timeout=10)
         _check_version(connection, file)
+        if not connection.execute("PRAGMA user_version").fetchone()[0]:
+            raise InputError("is empty: no sweep has written anything into it", file=file,
+                             allowed="pimsim sweep with --resume, which fills it")  # fmt: skip
     except sqlite3.Error as error:
         raise InputError(f"cannot be read as a study's store: {error}", file=file) from None
     return Store(connection, file, writes=False)

@@ -133,7 +133,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ("router", "flit_bits"): _WIDTH,
     ("router", "ports"): Law(_linear, _linear, "assumption: linear in the ports"),
     ("router", "clock_ghz"): _RATE,
-    ("gpu_core", "multiprocessors"): Law(_linear, _linear, "assumption: every multiprocessor has its share of the device"),
+    ("gpu_core", "multiprocessors"): Law(_linear, _linear, "assumption: equal shares of the device"),
     ("gpu_core", "clock_ghz"): _RATE,
     ("link", "gb_per_s"): _WIDTH,
 }

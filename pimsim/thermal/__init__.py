@@ -11,10 +11,10 @@ from pimsim.thermal.leakage import FixedPoint, exponential_leakage, fixed_point
 from pimsim.thermal.power_map import PowerMap
 from pimsim.thermal.stack import Layer, Stack, stack_for_tiers
 from pimsim.thermal.steady import Spot, TemperatureMap, steady_state
-from pimsim.thermal.transient import Transient, transient
+from pimsim.thermal.transient import Transient, transient_response
 
 __all__ = [
     "ColumnModel", "Conduction", "FixedPoint", "Layer", "PowerMap", "Spot", "Stack", "TemperatureMap", "Transient",
     "column_model", "column_temperatures", "exponential_leakage", "fixed_point", "stack_for_tiers", "steady_state",
-    "transient",
+    "transient_response",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Temperatures in a closed form, for placement: columns of tiers that do not touch each other.
 
-Tier 0 is the farthest from the sink, as everywhere here; tiers below it have higher numbers.  The heat of a tier crosses
-every layer between it and the package, together with the heat of all tiers farther away:
+Tier 0 is the farthest from the sink, as everywhere here; tiers below it have higher numbers.  The heat of a tier
+crosses every layer between it and the package, together with the heat of all tiers farther away:
 
     T(n, k) = T_air + sum_i P(n, i) (R_i..bottom shared with k) + R_b sum_i P(n, i) + R_s sum_m,i P(m, i)
 
@@ -13,7 +13,8 @@ heat that comes through from farther ones, which is here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,14 +30,14 @@ PACKAGE_CELLS = 16  #: of the grid that the shared resistance is read from
 class ColumnModel:
     """Resistances of one of ``columns`` equal columns, and of what they share."""
 
-    tier_resistance: np.ndarray  #: (tiers,) from each tier's heat to the next tier's; the last one's: to the column's foot
+    tier_resistance: np.ndarray  #: (tiers,) from where its heat is made to the next tier's; the last one's: to the foot
     foot_resistance: float  #: of each column, R_b [K/W]
     shared_resistance: float  #: of the package, R_s [K/W]
     ambient_k: float
 
     @property
     def mutual(self) -> np.ndarray:
-        """(tiers, tiers) rise of one tier for each watt in another of the same column [K/W], without the shared part."""
+        """(tiers, tiers) rise of one tier for each watt in another of its column [K/W], without the shared part."""
         below = np.cumsum(self.tier_resistance[::-1])[::-1]
         return np.minimum.outer(below, below) + self.foot_resistance
 
@@ -48,8 +49,9 @@ def column_model(stack: Stack, columns: int, *, share_package: bool = True) -> C
         stack: what lies on what; a path to the board is left out (the heat goes to the sink).
         columns: how many.
         share_package: the layers wider than the die, and the convection, are one resistance that all columns share: the
-            rise of the die's foot for each watt spread evenly over the die, read from a coarse grid.  False: each column
-            has its own share of a package as narrow as the die, as in the formula of 2004.
+            rise of the die's foot for each watt spread evenly over the die, read from a coarse grid.  False: each
+            column has its own share of a package as narrow as the die, as in the formula of 2004; far too hot where
+            power is uneven, since real packages spread heat.
 
     Raises:
         InputError: no whole number of columns, or no convection at the sink.
@@ -69,7 +71,7 @@ def column_model(stack: Stack, columns: int, *, share_package: bool = True) -> C
         return ColumnModel(tiers, sum(own[foot:]) + stack.convection_resistance * columns, 0.0, stack.ambient_k)
     if foot == len(stack.layers):
         return ColumnModel(tiers, 0.0, stack.convection_resistance, stack.ambient_k)
-    return ColumnModel(tiers, 0.0, _shared(stack, tiers * columns**-1.0), stack.ambient_k)
+    return ColumnModel(tiers, 0.0, _shared(replace(stack, board_resistance=math.inf), tiers / columns), stack.ambient_k)
 
 
 def column_temperatures(power_w: np.ndarray, model: ColumnModel) -> np.ndarray:
@@ -94,7 +96,11 @@ def column_temperatures(power_w: np.ndarray, model: ColumnModel) -> np.ndarray:
 
 
 def _shared(stack: Stack, whole_die: np.ndarray) -> float:
-    """Mean rise of the die's foot for each watt spread evenly over the last tier [K/W]; ``whole_die``: (tiers,) [K/W]."""
+    """Mean rise of the die's foot for each watt spread evenly over it [K/W].
+
+    Args:
+        whole_die: (tiers,) resistance of each tier and what is below it, of the whole die [K/W].
+    """
     conduction = Conduction(stack, PACKAGE_CELLS, PACKAGE_CELLS)
     power = np.zeros(conduction.grid.shape)
     power[-1] = 1 / (PACKAGE_CELLS * PACKAGE_CELLS)

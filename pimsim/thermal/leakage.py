@@ -12,8 +12,8 @@ from pimsim.thermal.conduction import Conduction
 from pimsim.thermal.steady import TemperatureMap, steady_state
 
 LIMIT_K = 500.0
-"""Beyond it the loop counts as run away: silicon circuits work to some 400 K (125 degrees Celsius), special ones to some
-500 K [recalled]."""
+"""Beyond it the loop counts as run away: silicon circuits work to some 400 K (125 degrees Celsius), special ones to
+some 500 K [recalled]."""
 
 PowerOfTemperature = Callable[[np.ndarray], np.ndarray]
 """(tiers, y cells, x cells) temperature [K] -> (tiers, y cells, x cells) power [W]."""
@@ -95,7 +95,8 @@ def fixed_point(
         temperature = found.temperature_k
         if change < tolerance_k:
             return FixedPoint(found, iteration, change, gain)
-    words = f"no fixed point of power and temperature in {most_iterations} iterations: the last moved a cell {change:.3g} K"
+    words = f"no fixed point of power and temperature in {most_iterations} iterations"
+    words += f": the last moved a cell {change:.3g} K"
     raise InputError(words, key="leakage", allowed=f"less than {tolerance_k:g} K; loop gain {gain:.3g}")
 
 

@@ -1,9 +1,10 @@
 """Materials of a stack and of its package.
 
-Figures are those of HotSpot 7.0 (`template.config`, `examples/*/example.materials`) where nothing else is said.  Trust:
-copper is good to 1 %; silicon's conductivity is about 148 W/mK at 300 K and 100 at 400 K in textbooks [recalled], so 130
-is a value for about 330 K; the interface material's is that of a good paste, and polymers that bond tiers conduct 0.2 to
-0.3 W/mK [recalled], so a stack bonded with it is warmer than its default says.
+Figures are those of HotSpot (github.com/uvahotspot/HotSpot, commit f18831e: `template.config`, `example.materials`)
+where nothing else is said.  Trust: copper and aluminium are good to 3 %.  Silicon conducts about 148 W/mK at 300 K and
+100 at 400 K in textbooks [recalled], so 130 is a value for about 330 K, and hot spots are hotter than constant
+conductivity says.  The interface material's 4 W/mK is that of a good paste; polymers that bond tiers conduct 0.2 to
+0.3 W/mK [recalled], so real far tiers are warmer than the default says.
 """
 
 from __future__ import annotations

@@ -13,17 +13,17 @@ from dataclasses import dataclass
 from pimsim.errors import InputError, shown
 from pimsim.thermal.materials import COPPER, INTERFACE, SILICON, with_vias
 
-AMBIENT_K = 318.15  #: 45 degrees Celsius, air inside a case (HotSpot 7.0, template.config)
+AMBIENT_K = 318.15  #: 45 degrees Celsius, air inside a case (HotSpot f18831e, template.config)
 CONVECTION_RESISTANCE = 1.042
-"""Sink to air [K/W] (HotSpot 7.0, template.config).  HotSpot's examples of 30 to 100 W say 0.1: the template's is a small
-fan's, a server's heat sink is nearer to the examples'."""
-CONVECTION_CAPACITY = 140.4  #: of the sink's fins and the air at them [J/K] (HotSpot 7.0, template.config)
-TIER_M, BOND_M = 150e-6, 20e-6  #: silicon, interface material (HotSpot 7.0, template.config, examples/example3)
-SPREADER_SIDE_M, SPREADER_M = 0.03, 1e-3  #: (HotSpot 7.0, template.config)
-SINK_SIDE_M, SINK_M = 0.06, 6.9e-3  #: base plate (HotSpot 7.0, template.config)
+"""Sink to air [K/W] (HotSpot f18831e, template.config).  Five of HotSpot's six examples, of 40 to 110 W, take 0.1; the
+template's value heats a chip of 100 W by 104 K at the sink alone.  Whoever models a powerful chip must choose."""
+CONVECTION_CAPACITY = 140.4  #: of the sink's fins and the air at them [J/K] (HotSpot f18831e, template.config)
+TIER_M, BOND_M = 150e-6, 20e-6  #: silicon, interface material (HotSpot f18831e, template.config, examples/example3)
+SPREADER_SIDE_M, SPREADER_M = 0.03, 1e-3  #: (HotSpot f18831e, template.config)
+SINK_SIDE_M, SINK_M = 0.06, 6.9e-3  #: base plate (HotSpot f18831e, template.config)
 SPREADER_SLICES, SINK_SLICES = 4, 6
-"""They are thick beside a die: with one slice each the rise of the hottest cell of HotSpot's `ev6` floorplan is 2 to 5 %
-low, with these 0.7 % at most (dies of 5 and 16 mm, 1 and 4 tiers, beside 8 and 12 slices)."""
+"""They are thick beside a die: with one slice each the rise of the hottest cell of HotSpot's `ev6` floorplan is 2 to
+5 % low, with these 0.7 % at most (dies of 5 and 16 mm, 1 and 4 tiers, beside 8 and 12 slices)."""
 
 MOST_SLICES = 256
 
@@ -120,8 +120,8 @@ def stack_for_tiers(
 ) -> Stack:
     """Silicon tiers, each on a layer of interface material, then a copper spreader and a copper sink.
 
-    The order is that of HotSpot's 3D example: tier 0 is the farthest from the sink, and the last bonding layer joins the
-    last tier to the spreader.  Die and package are HotSpot's defaults unless others are given.
+    The order is that of HotSpot's 3D example: tier 0 is the farthest from the sink, and the last bonding layer joins
+    the last tier to the spreader.  Die and package are HotSpot's defaults unless others are given.
 
     Args:
         count: tiers.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pimsim.validate.checks import Check
+from pimsim.validate.energy import energy_checks
 from pimsim.validate.isaac import isaac_checks
 from pimsim.validate.pipelayer import pipelayer_checks
 from pimsim.validate.throughput import throughput_checks
@@ -17,4 +18,4 @@ def run_checks(simulated: bool = False) -> list[Check]:
     Raises:
         InputError: a shipped system or network cannot be read.
     """
-    return [*isaac_checks(), *throughput_checks(simulated), *pipelayer_checks()]
+    return [*isaac_checks(), *throughput_checks(simulated), *energy_checks(), *pipelayer_checks()]

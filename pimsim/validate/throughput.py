@@ -8,6 +8,7 @@ and what its network-on-chip costs is not known to us: the figures stand side by
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
@@ -35,7 +36,7 @@ NETWORKS = {
 """Names in ISAAC's paper, and ours."""
 
 FEWEST_IMAGES = 16  #: of a simulated run
-_UNKNOWN = "the paper's set-up (chips, mapping, network, DaDianNao's model) is unknown to us"
+UNKNOWN = "the paper's set-up (chips, mapping, network, DaDianNao's model) is unknown to us"
 _STALLS = {
     "nothing stalls": "an upper bound: links that are shared can take most of it, which --simulate shows; ",
     "simulated": "",
@@ -59,7 +60,7 @@ def _compared(words: str, isaac_per_s: Callable[[str, int], float]) -> list[Chec
                           "not checkable", f"{chips} chips each; DaDianNao from a recalled model"))  # fmt: skip
     published = load_accelerator("isaac-ce").value("throughput over DaDianNao")
     rows.append(Check(GROUP, f"mean of all, {words}", "x", float(np.mean(ratios)), published, None, "ISAAC, abstract",
-                      "not checkable", _STALLS[words] + _UNKNOWN))  # fmt: skip
+                      "not checkable", _STALLS[words] + UNKNOWN))  # fmt: skip
     return rows
 
 
@@ -76,6 +77,7 @@ def _peak(isaac: PeakMetrics) -> Check:
                  "41.29 TOPS / 5.58 TOPS", "definition", "5.58 TOPS is recalled")  # fmt: skip
 
 
+@functools.cache
 def isaac_pace_per_s(workload: str, chips: int) -> float:
     """Pace of the slowest layer in crossbars when nothing stalls: its busiest copy's windows, a vector each."""
     program = map_workload(workload, "isaac-ce-16", noc="ideal", overrides=[f"chips={chips}"])

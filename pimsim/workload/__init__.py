@@ -6,6 +6,7 @@ from pimsim.workload.dataflow import Dataflow, Edge, Matrix, Node
 from pimsim.workload.layers import workload_schema
 from pimsim.workload.lowering import lower
 from pimsim.workload.records import Operation, Tensor, Workload
+from pimsim.workload.training import Training, expand_training, training_dataflow
 
 __all__ = [
     "Builder",
@@ -15,9 +16,12 @@ __all__ = [
     "Node",
     "Operation",
     "Tensor",
+    "Training",
     "Workload",
+    "expand_training",
     "load_workload",
     "lower",
     "shipped",
+    "training_dataflow",
     "workload_schema",
 ]

@@ -13,7 +13,6 @@ from typing import Literal
 
 import numpy as np
 
-
 Kind = Literal["input", "mvm", "digital", "gpu", "update"]
 """What a node runs on: the host's link; crossbars; digital units of a tile; a GPU core, as one kernel a run; or the
 crossbars of another node, whose cells it writes."""
@@ -42,6 +41,7 @@ class Edge:
     saved: bool = False  #: kept from the forward to the backward pass
     holds: int = 1
     #: emissions of the producer that must find room here at once: as many as a barrier of the consumer waits for
+    wanted: int = 1  #: emissions that find room here where every stage between producer and consumer has one in work
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,9 @@ PLAIN = {
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 SEVERAL = ("add", "sub", "mul", "div", "max", "min", "matmul", "concat")
 
+#: of how many BatchNorms one is kept; 0: none
+KEPT = {"all": 1, "alternate": 2, "third": 3, "none": 0}
+
 #: an operation of a layer: type, weight shapes (None: absent input), attributes
 Step = tuple[str, Sequence[Shape | None], dict[str, Any]]
 
@@ -58,8 +61,10 @@ Step = tuple[str, Sequence[Shape | None], dict[str, Any]]
 class LayerBuilder:
     """Adds layers one after the other; remembers which tensor each layer's name stands for."""
 
-    def __init__(self, builder: Builder) -> None:
+    def __init__(self, builder: Builder, batch_norm: layers.BatchNormPlaces = "all") -> None:
         self.builder = builder
+        self.batch_norm = batch_norm
+        self._batch_norms = 0  #: met so far
         self.outputs: dict[str, str] = {}  #: layer or input -> tensor
         self.read: set[str] = set()  #: layers and inputs that some layer reads
         self._numbers: dict[str, int] = {}
@@ -76,9 +81,20 @@ class LayerBuilder:
         steps = _STEPS.get(layer.type, _plain)(layer, [self.builder.tensors[each].shape for each in sources], name)
         if getattr(layer, "batch_norm", False):
             steps.append(_batch_norm(layer.channels if hasattr(layer, "channels") else steps[0][1][0][0]))
+        if KEPT[self.batch_norm] != 1:
+            steps = self._without_batch_norms(steps)
         if layer.activation:
             steps.append((ACTIVATIONS[layer.activation][0], (), ACTIVATIONS[layer.activation][1]))
         self._emit(name, sources, steps)
+
+    def _without_batch_norms(self, steps: list[Step]) -> list[Step]:
+        every, kept = KEPT[self.batch_norm], []
+        for step in steps:
+            is_norm = step[0] == "BatchNormalization"
+            if not is_norm or (every and self._batch_norms % every == 0):
+                kept.append(step)
+            self._batch_norms += is_norm
+        return kept
 
     def _sources(self, layer: Any) -> list[str]:
         names = layer.inputs if layer.inputs is not None else [self.last]

@@ -234,6 +234,10 @@ AnyLayer = Annotated[
 ]  # fmt: skip
 
 
+BatchNormPlaces = Literal["all", "alternate", "third", "none"]
+"""Which BatchNorms of a network are kept, in the order of its layers: the first and every second or third one."""
+
+
 class WorkloadFile(BaseModel):
     """A workload YAML file."""
 
@@ -244,6 +248,7 @@ class WorkloadFile(BaseModel):
     source: str = ""  #: where the network's table is from
     inputs: Annotated[dict[str, Annotated[list[Count], Field(min_length=1)]], Field(min_length=1)]
     #: shape of each input, without the batch
+    batch_norm: BatchNormPlaces = "all"  #: which of the BatchNorms below are there
     layers: Annotated[list[AnyLayer], Field(min_length=1)]
     outputs: Annotated[list[str], Field(min_length=1)] | None = None  #: default: the last layer
 

@@ -27,6 +27,11 @@ class Span:
         return hash((len(self.lo), int(self.lo.sum()), int(self.hi.sum())))
 
     @property
+    def is_points(self) -> bool:
+        """Whether no index needs more than one."""
+        return bool((self.hi <= self.lo).all())
+
+    @property
     def is_identity(self) -> bool:
         """Whether index i needs exactly i."""
         return np.array_equal(self.lo, self.hi) and np.array_equal(self.lo, np.arange(len(self.lo)))
@@ -79,6 +84,16 @@ def chain(outer: Span, inner: Span) -> Span:
     for index in np.flatnonzero(outer.hi >= outer.lo):
         part = slice(outer.lo[index], outer.hi[index] + 1)
         lo[index], hi[index] = low[part].min(), high[part].max()
+    return span(lo, hi)
+
+
+def transposed(each: Span, of: int) -> Span:
+    """For each of ``of`` positions the indices whose range holds it; widened to one range where they are several."""
+    lo, hi = np.zeros(of, np.int64), np.full(of, -1, np.int64)
+    for index in range(len(each)):
+        hi[each.lo[index] : each.hi[index] + 1] = index
+    for index in reversed(range(len(each))):
+        lo[each.lo[index] : each.hi[index] + 1] = index
     return span(lo, hi)
 
 

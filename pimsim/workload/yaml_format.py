@@ -11,22 +11,29 @@ from pydantic import ValidationError
 from pimsim.errors import InputError, shown
 from pimsim.workload.builder import Builder
 from pimsim.workload.layer_builders import LayerBuilder
-from pimsim.workload.layers import Layer, WorkloadFile
+from pimsim.workload.layers import BatchNormPlaces, Layer, WorkloadFile
 from pimsim.workload.records import Workload
 from pimsim.yaml_source import Lines, load_yaml
 
 
-def read_workload(path: str | Path, input_shapes: Mapping[str, Sequence[int]] | None = None) -> Workload:
+def read_workload(
+    path: str | Path,
+    input_shapes: Mapping[str, Sequence[int]] | None = None,
+    batch_norm: BatchNormPlaces | None = None,
+) -> Workload:
     """The workload that a YAML file describes.
 
     Args:
         path: the file.
         input_shapes: other shapes for its inputs, with or without the leading batch of 1.
+        batch_norm: which of its BatchNorms are kept, in place of what the file says.
 
     Raises:
         InputError: with file, line and key.
     """
     data, lines = load_yaml(path)
+    if batch_norm is not None and isinstance(data, dict):
+        data = {**data, "batch_norm": batch_norm}
     try:
         file = WorkloadFile.model_validate(data)
     except ValidationError as error:
@@ -36,7 +43,7 @@ def read_workload(path: str | Path, input_shapes: Mapping[str, Sequence[int]] | 
 
 def _build(file: WorkloadFile, lines: Lines, path: str | Path, input_shapes: Mapping[str, Sequence[int]]) -> Workload:
     builder = Builder(file.name, str(path))
-    layers = LayerBuilder(builder)
+    layers = LayerBuilder(builder, file.batch_norm)
     for name in input_shapes:
         if name not in file.inputs:
             raise InputError(f"{file.name} has no input '{name}'", file=path, key="inputs", allowed=file.inputs)

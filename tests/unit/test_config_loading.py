@@ -247,7 +247,7 @@ def test_a_missing_base_file_is_named(tmp_path: Path) -> None:
 def test_an_unknown_name_is_answered_with_the_names_there_are() -> None:
     assert refused("isac-ce") == (
         "'isac-ce' is neither a shipped system nor a file, did you mean 'isaac-ce'?; "
-        "allowed: isaac-ce, isaac-ce-16, a YAML file"
+        "allowed: gpu-only-3d, hetero-3d, isaac-ce, isaac-ce-16, pipelayer, reram-only, a YAML file"
     )
 
 

@@ -6,28 +6,37 @@ import math
 import re
 import shutil
 import subprocess
+from collections import Counter
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 
-from pimsim.baselines import run_on_baseline
+from pimsim.baselines import load_network, run_on_baseline
 from pimsim.cli import main
 from pimsim.errors import InputError
+from pimsim.report.page import build, overview
 from pimsim.report.page.build import Subjects, write_report
+from pimsim.report.page.drawing import _compact
 from pimsim.report.page.executions import mean_interval
+from pimsim.report.page.overview import most_different
 from pimsim.report.page.points import Points, effects
 from pimsim.report.page.studies import drawings
 from pimsim.report.page.study_versus import best_beside
 from pimsim.report.page.systems import area_of
 from pimsim.report.page.versus import geometric_mean, means, network_of, set_beside
+from pimsim.report.plots import dark, style
 from pimsim.results import save_result
+from pimsim.results.assembly import workload_hash
 from pimsim.simulation import simulate
 from pimsim.sweep import Sweep, grid, run_sweep
 from pimsim.validate.checks import Check, describe_checks
-from pimsim.workload import load_workload
+from pimsim.workload import load_workload, lower
 from tests.unit.test_compare import executed
+from tests.unit.test_sweep_spec import open_network
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br", "link", "hr", "input"}
@@ -106,13 +115,86 @@ def test_links_lead_to_sections_and_to_files_beside(written):
     beside = [link for link in page.links if not link.startswith(("#", "data:"))]
     assert beside and all((written.parent / link).is_file() for link in beside)
     assert {link[1:] for link in page.links if link.startswith("#")} == set(page.anchors)
+    figures = [image for image in page.images if image["class"] != "dark"]
     for kind in ("png", "svg", "csv"):
-        assert sum(link.endswith(f".{kind}") for link in beside) >= len(page.images)
+        assert sum(link.endswith(f".{kind}") for link in beside) >= len(figures) >= 10
 
 
 def test_every_figure_has_a_message_above_and_as_its_text(written):
     page = Page(written.read_text())
     assert all(image["alt"] in page.headings and len(image["alt"]) > 20 for image in page.images)
+
+
+def test_every_figure_is_there_for_a_dark_page_too(written):
+    """But for the picture of channels, whose dark colours mean the largest values."""
+    kinds = Counter(image["class"] for image in Page(written.read_text()).images)
+    assert kinds["light"] == kinds["dark"] >= 10 and kinds["only"] == 1
+
+
+def test_colours_on_a_dark_page_keep_their_contrast():
+    ground = np.array(to_rgba(dark.GROUND)[:3])
+    assert dark.dark("black") == pytest.approx(to_rgba(dark.INK)) and dark.dark("white")[:3] == pytest.approx(ground)
+    assert dark.dark("none") == "none" and dark.dark((0, 0, 0, 0.5))[3] == 0.5
+    assert dark.contrast(np.zeros(3), np.ones(3)) == pytest.approx(21)  # the largest there is
+    for colour in (*style.PALETTE, *style.COLOURS.values()):
+        assert dark.contrast(np.array(dark.dark(colour)[:3]), ground) >= 3
+
+
+def test_colours_that_mean_values_stay_and_text_on_them_too():
+    figure = Figure()
+    axes = figure.subplots()
+    (plain, valued) = axes.bar([0, 1], [1, 1], color="#440154", edgecolor="white")
+    on_it, beside = axes.text(1, 1, "one", color="black"), axes.text(0, 0, "other", color="black")
+    for each in (valued, on_it):
+        dark.means_values(each)
+    assert dark.darken(figure)
+    assert valued.get_facecolor() == to_rgba("#440154") != plain.get_facecolor()
+    assert valued.get_edgecolor()[:3] == pytest.approx(to_rgba(dark.GROUND)[:3])
+    assert on_it.get_color() == "black" and beside.get_color() == pytest.approx(to_rgba(dark.INK))
+    assert figure.get_facecolor() == pytest.approx(to_rgba(dark.GROUND))
+    dark.stays_light(figure)
+    assert not dark.darken(figure)
+
+
+def test_more_runs_than_are_drawn_one_by_one_are_all_in_one_picture(lenet, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "MOST_DETAILED", 2)
+    monkeypatch.setattr(overview, "MOST_ROWS", 3)
+    monkeypatch.setattr(build.runs, "drawings", lambda name, result: [])
+    many = {f"run{n:02}": replace(lenet, times=replace(lenet.times, latency_ps=lenet.times.latency_ps * 2**n))
+            for n in range(5)}  # fmt: skip
+    files = write_report(Subjects(saved=many), tmp_path / "many.html")
+    tables = [file.read_text().splitlines() for file in files if re.match(r"all-runs-\d\.csv", file.name)]
+    rows = [row for lines in tables for row in csv.DictReader(lines)]
+    assert [row["result"] for row in rows] == list(many)
+    for row in rows:
+        assert sum(float(row[key]) for key in row if key.endswith("_energy_share")) == pytest.approx(1)
+        assert sum(float(value) for key, value in row.items()
+                   if key.endswith("_share") and not key.endswith("energy_share")) == pytest.approx(1)  # fmt: skip
+    text = files[0].read_text()
+    assert [title for title in Page(text).headings if title in many] == ["run00", "run04"]
+    assert "Figures of their own have 2 of 5 runs: run00, run04 (the first, then" in text
+
+
+def test_the_most_different_runs_are_those_far_from_each_other(lenet):
+    at = {"a": 1, "b": 2, "c": 1000, "d": 1100, "e": 10**6}
+    runs = {name: replace(lenet, times=replace(lenet.times, latency_ps=lenet.times.latency_ps * factor))
+            for name, factor in at.items()}  # fmt: skip
+    assert most_different(runs, 3) == ["a", "c", "e"] or most_different(runs, 3) == ["a", "d", "e"]
+    assert most_different(runs, 5) == list(runs) == most_different(runs, 9)
+
+
+def test_a_compact_picture_is_the_same_picture(tmp_path):
+    """Every number within a hundredth of a point, or four digits; nothing but numbers and blanks is lost."""
+    figure = Figure(figsize=(3, 2))
+    figure.subplots().plot([1, 2, 3], [0.123456789, 5.5, 2.25])
+    figure.savefig(tmp_path / "whole.svg")
+    whole = (tmp_path / "whole.svg").read_bytes()
+    small = _compact(whole).decode()
+    assert len(small) < 0.9 * len(whole)
+    body = re.sub(r"<metadata>.*?</metadata>|<\?xml.*?\?>|<!.*?>", "", whole.decode(), flags=re.DOTALL)
+    number = r"-?\d+\.?\d*(?:e-?\d+)?"
+    found = [[float(each) for each in re.findall(number, text)] for text in (body, small)]
+    assert found[1] == pytest.approx(found[0], abs=0.0051, rel=5e-4)
 
 
 def test_speed_ups_in_the_table_are_those_of_the_roofline(written, lenet):
@@ -152,6 +234,9 @@ def test_a_network_that_is_not_at_hand_is_said_to_be(lenet):
     assert pairs == [] and len(missing) == 2 and "--workload FILE" in missing[0].reason
     with pytest.raises(InputError, match="not at hand"):
         network_of(replace(lenet, source=replace(lenet.source, workload_hash="1")))
+    bert = load_network("bert-base")  # kept for baselines, and at hand like the shipped ones
+    run = replace(lenet.source, workload="bert-base", macs=bert.macs, workload_hash=workload_hash(lower(bert)))
+    assert network_of(replace(lenet, source=run)).macs == bert.macs
     renamed = replace(lenet, source=replace(lenet.source, workload="mine"))
     assert network_of(renamed, [load_workload("lenet5")]).macs == lenet.source.macs
 
@@ -200,6 +285,17 @@ def test_best_points_beside_a_baseline_by_hand():
     assert found[0].latency == pytest.approx(run.batch_s / 1e-6)
     assert found[0].energy == pytest.approx(run.energy_per_inference_j / 3e-6)
     assert "nowhere" in missing[0]
+
+
+def test_a_network_with_free_dimensions_stands_beside_a_baseline_as_it_was_swept(tmp_path):
+    open_network(tmp_path)
+    file = str(tmp_path / "open.onnx")
+    study = points({"workload": (file,), "latency_ns": (1000.0,), "energy_pJ": (1e6,)}, ())
+    assert "leaves height, width free" in best_beside(study, ["v100"])[1][0]
+    shapes = {"images": [1, 1, 10, 12]}
+    found, missing = best_beside(replace(study, input_shapes={file: shapes}), ["v100"])
+    assert missing == []
+    assert found[0].baseline_latency_s == run_on_baseline("v100", load_workload(file, shapes)).batch_s
 
 
 def test_mean_over_seeds_has_students_interval():

@@ -68,7 +68,7 @@ def test_board_alone_cools_when_there_is_no_convection() -> None:
 
 
 def test_a_hot_strip_falls_off_as_a_fin_does() -> None:
-    """A thin layer with convection is a fin: T'' = m^2 (T - air), m^2 = h / (k t); a strip at one end decays as cosh."""
+    """A thin layer with convection is a fin: T'' = m^2 (T - air), m^2 = h / (k t); heated at one end: cosh."""
     thickness, conductivity, resistance = 2e-6, 200.0, 1e3
     stack = narrow(Layer("fin", thickness, conductivity, 1e6, tier=True), convection_resistance=resistance)
     conduction = Conduction(stack, 256, 1)
@@ -183,7 +183,7 @@ def stacks(draw: st.DrawFn) -> Stack:
                  convection_resistance=1.0 if math.isinf(board) else sink, board_resistance=board)  # fmt: skip
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(stacks(), st.integers(1, 7), st.integers(1, 7), st.integers(0, 2**32 - 1))
 def test_any_stack_is_linear_reciprocal_and_loses_no_heat(stack: Stack, x_cells: int, y_cells: int, seed: int) -> None:
     conduction = Conduction(stack, x_cells, y_cells)
@@ -304,8 +304,25 @@ def test_wrong_grids_and_powers_are_one_line() -> None:
 def test_a_system_that_does_not_converge_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     conduction = Conduction(stack_for_tiers(1, SIDE, SIDE), 8, 8)
     monkeypatch.setattr("pimsim.thermal.conduction.MOST_ITERATIONS", 2)
+    monkeypatch.setattr("pimsim.thermal.conduction.MOST_FACTORISED", 0)
     with pytest.raises(InputError, match="did not converge: residual .* after 2 iterations"):
         steady_state(conduction, even(conduction, 1.0))
+
+
+def test_a_small_die_between_wide_plates_is_factorised(monkeypatch: pytest.MonkeyPatch) -> None:
+    plates = (Layer(name, 10e-6, 1.0, 1e6, width_m=0.0234, depth_m=0.0156) for name in "ab")
+    slabs = [Layer(name, 4e-4, conductivity, 1e6, tier=True) for name, conductivity in (("1", 3.0), ("2", 1.0))]
+    first, second = plates
+    stack = Stack((slabs[0], first, slabs[0], second, slabs[1]), 1e-3, 1e-3, convection_resistance=1.0)
+    conduction = Conduction(stack, 2, 2)
+    power = np.random.default_rng(5).random((3, 2, 2))
+    found = steady_state(conduction, power)
+    exact = spsolve(conduction.grid.conductance.tocsc(), conduction.nodes_of(power))
+    assert found.rise_k == pytest.approx(exact, abs=1e-8 * exact.max())
+    assert abs(found.imbalance) < 1e-9
+    monkeypatch.setattr("pimsim.thermal.conduction.MOST_FACTORISED", 0)
+    with pytest.raises(InputError, match="did not converge"):
+        steady_state(conduction, power)
 
 
 def test_hardly_any_heat_path_is_solved_or_refused_but_never_wrong() -> None:

@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from pimsim.cli import main
 from pimsim.config import load_system
 from pimsim.costmodels import pipelayer
+from pimsim.costmodels.chip import estimate
 from pimsim.costmodels.dadiannao import DaDianNao, dadiannao, fewest_chips
 from pimsim.errors import InputError
 from pimsim.report.validation import validation_csv, validation_page
-from pimsim.validate import suite, throughput
+from pimsim.validate import energy, suite, throughput
 from pimsim.validate.checks import Check, describe_checks
 from pimsim.validate.isaac import narrowest_adc, table_checks
 from pimsim.validate.pipelayer import walk, walked_training
@@ -63,6 +64,7 @@ def test_every_claim_of_the_issue_is_checked(checks: list[Check]) -> None:
             "CE over DaDianNao", "ratio of peaks, chip by chip", "one position of a convolution",
             "from one vector to the next", "VGG-1, nothing stalls", "VGG-4, nothing stalls", "MSRA-3, nothing stalls",
             "DeepFace, nothing stalls", "mean of all, nothing stalls",
+            "VGG-1, actions counted", "mean of all, actions counted", "mean of all, full power",
             "training, pipelined", "resolution, columns flipped"} <= names  # fmt: skip
     assert all(each.source for each in checks)
 
@@ -86,6 +88,26 @@ def test_throughput_over_dadiannao_stands_beside_the_paper_and_is_not_checked(ch
     assert (mean.theirs, mean.verdict) == (14.8, "not checkable")
     assert len(rows) == 8
     assert mean.ours == pytest.approx(np.mean([each.ours for each in rows]))
+
+
+def test_energy_over_dadiannao_stands_beside_the_paper_and_is_not_checked(checks: list[Check]) -> None:
+    """At full power on both sides the gain is that in throughput times the ratio of the chips' powers."""
+    found = {each.quantity: each for each in checks if each.group == energy.GROUP}
+    speed = next(each for each in checks if each.quantity == "mean of all, nothing stalls")
+    assert found["mean of all, full power"].ours == pytest.approx(speed.ours * 20.1 / 65.8)
+    rows = [each.ours for name, each in found.items() if not name.startswith("mean")]
+    assert len(rows) == 8 and found["mean of all, actions counted"].ours == pytest.approx(sum(rows) / 8)
+    assert {each.theirs for name, each in found.items() if name.startswith("mean")} == {5.5}
+    assert {each.verdict for each in found.values()} == {"not checkable"} and 1 < min(rows) < max(rows) < 5.5
+
+
+def test_energy_of_a_stream_is_that_of_a_run_at_the_pace_of_a_run() -> None:
+    """A slower stream draws the power of its links for longer."""
+    run = estimate("vgg16", "isaac-ce-16")
+    alone = energy.isaac_energy_uj("vgg16", 16, 1e12 / run.times.run_ps)
+    assert alone == pytest.approx(run.costs.energy_pj / 1e6)
+    static_uj = sum(run.costs.static_pj.values()) / 1e6
+    assert energy.isaac_energy_uj("vgg16", 16, 0.5e12 / run.times.run_ps) == pytest.approx(alone + static_uj)
 
 
 def test_simulated_runs_come_beside_those_that_never_stall(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,12 +26,21 @@ COUNTS = {
     "msra2": (183.3, 23.22),
     "msra3": (330.6, 53.46),
     "resnet18": (11.69, 1.81),
-    "resnet8-fashion": (0.077754, 0.00934592),
+    "resnet18-cifar": (11.173962, 0.5554),
+    "resnet20-cifar": (0.272474, 0.0408),
     "resnet50": (25.56, 4.09),
+    "resnet50-cifar": (23.520842, 1.2978),
+    "resnet8-fashion": (0.077754, 0.00934592),
     "vgg11": (132.86, 7.61),
+    "vgg11-bn": (132.868840, 7.61),
+    "vgg11-cifar-bn": (9.231114, 0.1528),
     "vgg13": (133.05, 11.31),
     "vgg16": (138.36, 15.47),
+    "vgg16-bn": (138.365992, 15.47),
+    "vgg16-cifar-bn": (14.728266, 0.3132),
     "vgg19": (143.67, 19.63),
+    "vgg19-bn": (143.678248, 19.63),
+    "vgg19-cifar-bn": (20.040522, 0.3981),
 }
 
 
@@ -49,6 +58,18 @@ def test_a_shipped_network_has_the_published_size(name):
     check(dataflow)
     assert sum(node.macs for node in dataflow.nodes) == workload.macs
     assert sum(node.parameters for node in dataflow.nodes) == workload.parameters
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("resnet20-cifar", 272_474), ("resnet18-cifar", 11_173_962), ("resnet50-cifar", 23_520_842),
+        ("vgg11-cifar-bn", 9_231_114), ("vgg16-cifar-bn", 14_728_266), ("vgg19-cifar-bn", 20_040_522),
+        ("vgg11-bn", 132_868_840), ("vgg16-bn", 138_365_992), ("vgg19-bn", 143_678_248),
+    ],
+)  # fmt: skip
+def test_networks_with_batch_norm_have_the_parameters_that_others_count(name, parameters):
+    assert load_workload(name).parameters == parameters  # torchvision, and the variants for CIFAR-10 in use with torch
 
 
 def test_vgg_16_is_thirteen_convolutions_five_pools_and_three_linear_layers():

@@ -142,6 +142,21 @@ def test_one_dimensional_convolutions(load):
     assert dataflow.nodes[1].grid == (8, 1) and dataflow.nodes[1].matrix.rows == 6 * 5
 
 
+@pytest.mark.parametrize(("places", "kept"), [("all", [0, 1, 2]), ("alternate", [0, 2]), ("third", [0]), ("none", [])])
+def test_a_key_says_which_batch_norms_are_there(load, places, kept):
+    norms = "".join(f"  - {{name: n{at}, type: batch_norm, activation: relu}}\n" for at in range(3))
+    workload = load(IMAGE.replace("layers:", f"batch_norm: {places}\nlayers:") + norms)
+    types = [operation.type for operation in workload.operations]
+    norms = [operation.name for operation in workload.operations if "Norm" in operation.type]
+    assert norms == [f"n{at}" for at in kept]
+    assert types.count("Relu") == 3 and workload.parameters == 8 * len(kept)
+
+
+def test_an_unknown_placement_of_batch_norms_is_answered_by_key(refused):
+    text = IMAGE.replace("layers:", "batch_norm: some\nlayers:") + CONV
+    assert ":4: batch_norm: input should be 'all', 'alternate', 'third' or 'none'" in refused(text)
+
+
 def test_the_schema_is_json_and_knows_every_type():
     text = json.dumps(workload_schema())
     assert all(name in text for name in ("conv_transpose", "embedding", "pimsim-workload-1"))

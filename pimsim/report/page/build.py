@@ -11,19 +11,19 @@ from typing import Any
 
 from pimsim.errors import InputError
 from pimsim.report.loading import Saved
-from pimsim.report.page import against, executions, html, runs, studies, study_versus, systems
+from pimsim.report.page import against, executions, html, overview, runs, studies, study_versus, systems
 from pimsim.report.page.drawing import Drawing, drawn, file_name, write_csv
 from pimsim.report.page.html import Section
 from pimsim.report.page.points import Points
 from pimsim.report.page.versus import set_beside
-from pimsim.report.validation import HEADS, LEGEND, _cells, _grouped, counts_line, missing_lines
+from pimsim.report.validation import HEADS, LEGEND, counts_line, missing_lines, rows_by_group, unchecked_lines
 from pimsim.results.inference import InferenceResult, InferenceSweep
 from pimsim.results.record import Result
 from pimsim.results.staging import staged_file, staged_folder, write_error
 from pimsim.version import __version__
 from pimsim.workload import Workload
 
-MOST_DETAILED = 6  #: runs whose own figures are drawn
+MOST_DETAILED = 6  #: runs whose own figures are drawn; of more, the most different ones
 
 
 @dataclass(frozen=True)
@@ -129,13 +129,14 @@ def _run_sections(subjects: Subjects, build: _Build) -> list[Section]:
     pictures = build.figures(systems.drawings(named))
     if pictures:
         sections.append(Section("systems", "Systems", pictures))
-    for n, (name, result) in enumerate(list(named.items())[:MOST_DETAILED]):
-        body = runs.facts(result) + build.figures(runs.drawings(name, result))
+    shown = overview.most_different(named, MOST_DETAILED)
+    if len(named) > len(shown):
+        words = (f"Figures of their own have {len(shown)} of {len(named)} runs: {', '.join(shown)} "
+                 f"({overview.CHOICE}). A report of fewer runs draws those of all.")  # fmt: skip
+        sections.append(Section("all-runs", "All runs", build.figures(overview.drawings(named)) + html.text(words)))
+    for n, name in enumerate(shown):
+        body = runs.facts(named[name]) + build.figures(runs.drawings(name, named[name]))
         sections.append(Section(f"run-{n}", name, body))
-    if len(named) > MOST_DETAILED:
-        left = ", ".join(list(named)[MOST_DETAILED:])
-        sections.append(Section("others", "Other runs", html.text(
-            f"The figures of {left} are not drawn here: a report of each shows them.")))  # fmt: skip
     return sections
 
 
@@ -152,11 +153,12 @@ def _study_section(points: Points, subjects: Subjects, build: _Build) -> Section
 def _validation(document: Mapping[str, Any]) -> str:
     """Published figures beside ours, as `pimsim validate` shows them."""
     parts = [html.text(f"{counts_line(dict(document))}. {LEGEND}", "soft")]
-    for group, rows in _grouped(dict(document)):
-        strong = [n for n, row in enumerate(rows) if row["verdict"] == "misses"]
+    for group, rows in rows_by_group(dict(document)):
+        strong = [n for n, row in enumerate(rows) if row.verdict == "misses"]
         parts.append(f"<h3>{html.escape(group)}</h3>")
-        parts.append(html.table(HEADS, [list(_cells(row)) for row in rows], left=1, strong=strong))
-    return "".join([*parts, *(html.text(line, "warn") for line in missing_lines(dict(document)))])
+        parts.append(html.table(HEADS, [row.cells for row in rows], strong=strong, words=(1, 6, 7)))
+    parts += [html.text(line, "warn") for line in missing_lines(dict(document))]
+    return "".join([*parts, *(html.text(line, "soft") for line in unchecked_lines(dict(document)))])
 
 
 def _title(subjects: Subjects) -> str:

@@ -24,7 +24,7 @@ p { margin: 0.5rem 0; max-width: 52rem; } a { color: var(--link); }
 nav { font-size: 0.9rem; } nav a { margin-right: 1.1rem; white-space: nowrap; }
 .wide { overflow-x: auto; margin: 0.75rem 0; }
 table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: tabular-nums; }
-th, td { padding: 0.28rem 0.9rem 0.28rem 0.3rem; text-align: right; vertical-align: top; }
+th, td { padding: 0.28rem 0.6rem 0.28rem 0.3rem; text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.long { text-align: left; white-space: normal; min-width: 12rem; max-width: 44rem; }
@@ -40,7 +40,8 @@ pre { font-size: 0.8rem; line-height: 1.4; background: var(--band); padding: 0.7
   figure img.dark { display: block; } figure img.only { filter: brightness(0.88); } }
 @media print { :root { color-scheme: light; --ink: #000; --soft: #444; --paper: #fff; --line: #bbb; --band: #f3f3f3;
   --link: #00406a; --warn: #6b2e00; } main { max-width: none; padding: 0; } body { font-size: 10pt; }
-  nav, details:not([open]) { display: none; } .drawing, tr, p { break-inside: avoid; } h2, h3 { break-after: avoid; }
+  nav, details:not([open]) { display: none; } .drawing, h2 + .wide, tr, p { break-inside: avoid; }
+  h2, h3 { break-after: avoid; }
   thead { display: table-header-group; } .wide { overflow: visible; } table { font-size: 8pt; }
   .drawing h3 { margin-top: 0.8rem; } figure img { max-height: 19cm; width: auto; } }
 """
@@ -86,13 +87,16 @@ def text(words: str, kind: str = "") -> str:
 
 
 def table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, strong: Sequence[int] = ()
-) -> str:
-    """Rows of plain text; the first ``left`` columns begin at the left, ``strong`` rows stand out."""
-    heads = "".join(f"<th{_class('left' if n < left else '')}>{escape(cell)}</th>" for n, cell in enumerate(head))
+    head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1, strong: Sequence[int] = (),
+    words: Sequence[int] = (),
+) -> str:  # fmt: skip
+    """Rows of plain text; the first ``left`` columns and those of ``words`` begin at the left, ``strong`` rows stand
+    out."""
+    lefts = {*range(left), *words}
+    heads = "".join(f"<th{_class('left' if n in lefts else '')}>{escape(cell)}</th>" for n, cell in enumerate(head))
     lines = []
     for at, row in enumerate(rows):
-        cells = "".join(f"<td{_class(_kind(cell, n < left))}>{escape(cell)}</td>" for n, cell in enumerate(row))
+        cells = "".join(f"<td{_class(_kind(cell, n in lefts))}>{escape(cell)}</td>" for n, cell in enumerate(row))
         lines.append(f"<tr{_class('strong' if at in strong else '')}>{cells}</tr>")
     top = f"<thead><tr>{heads}</tr></thead>" if any(head) else ""
     return f'<div class="wide"><table>{top}<tbody>{"".join(lines)}</tbody></table></div>\n'

@@ -131,7 +131,7 @@ def table_of_points(points: Points, csv_name: str) -> str:
     strong = [at for at, n in enumerate(chosen) if points.front[n]]
     total = len(points.columns["ordinal"])
     shown = "All points" if len(chosen) == total else f"{len(chosen):,} of {total:,} points, those of the front first"
-    note = html.text(f"{shown}; on the front: on a darker ground.", "soft")
+    note = html.text(f"{shown}; on the front: in bold.", "soft")
     name = html.escape(csv_name)
     link = f'<p class="soft">All columns of all points: <a href="{name}">{name}</a></p>'
     return note + link + html.table(head, rows, left=3, strong=strong)

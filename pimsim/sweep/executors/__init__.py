@@ -58,6 +58,10 @@ class Executor(Protocol):
         """
         ...
 
+    def check(self) -> None:
+        """Called before anything is written; raises InputError where workers cannot be had."""
+        ...
+
     def describe(self) -> str:
         """In words, for the study's record."""
         ...

@@ -47,6 +47,12 @@ class DaskCluster:
         """In words, for the study's record."""
         return f"Dask, scheduler {self.scheduler}" if self.scheduler else f"Dask, {self.workers} workers here"
 
+    def check(self) -> None:
+        """Raises InputError where the scheduler does not answer, or its workers run another pimsim."""
+        if self.scheduler is not None:
+            with ExitStack() as stack:
+                self._client(stack)
+
     def run(self, function: Function, tasks: Sequence[Task], warm: Warm | None) -> Iterator[Outcome | None]:
         """As the contract of executors."""
         with ExitStack() as stack:

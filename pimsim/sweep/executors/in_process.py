@@ -16,6 +16,9 @@ class InProcess:
         for task in tasks:
             yield Outcome(task.number, *attempt(function, task.payload), worker=f"pid {os.getpid()}")
 
+    def check(self) -> None:
+        """Nothing is needed."""
+
     def describe(self) -> str:
         """In words, for the study's record."""
         return "in this process"

@@ -44,6 +44,9 @@ class ProcessPool:
             raise InputError(f"{workers} processes compute nothing", key="workers", allowed="a whole number from 1")
         self.workers = workers
 
+    def check(self) -> None:
+        """Nothing is needed."""
+
     def describe(self) -> str:
         """In words, for the study's record."""
         return f"{self.workers} processes on this machine"

@@ -85,7 +85,8 @@ def charge(low: Lowering, operation: Operation, draft: Draft) -> None:
     draft.operation += f"+{operation.type}"
     draft.act(unit_of(operation.type), draft.channels)
     varying = [name for name in operands(operation) if not low.is_constant(name)]
-    if operation.type not in LINEAR or len(varying) > 1:
+    inverse = operation.type == "Div" and operation.inputs[0] not in varying
+    if operation.type not in LINEAR or len(varying) > 1 or inverse:
         draft.activation.append(operation.type)
 
 
