@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +137,7 @@ def _points(name: str, path: str, low: list[str], high: list[str]) -> Points:
     return Points(
         name=name, folder=found.folder, title=_title(found, name), axes=found.axes, columns=found.columns,
         counts=found.counts, objectives=(*low, *high), maximized=tuple(high), front=found.front(low, high),
-        facts=_facts(found.folder), input_shapes=_shapes(found),
+        facts=_facts(found.folder), **_networks(found),
     )  # fmt: skip
 
 
@@ -153,11 +152,13 @@ def _title(found: Study, name: str) -> str:
         return name
 
 
-def _shapes(found: Study) -> Mapping[str, Mapping[str, Sequence[int]]]:
+def _networks(found: Study) -> dict[str, Any]:
+    """Where the networks of a study lie, and which inputs they were given."""
     try:
-        return found.sweep().input_shapes
+        sweep = found.sweep()
     except InputError:
         return {}
+    return {"input_shapes": sweep.input_shapes, "files": sweep.files}
 
 
 def _facts(folder: Path) -> dict[str, str]:

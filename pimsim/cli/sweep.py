@@ -17,6 +17,7 @@ from pimsim.errors import InputError, shown
 if TYPE_CHECKING:
     from pimsim.sweep import Study, Sweep, SweepSummary
 
+INTERVAL = "_interval95"  #: behind the name of a column: half of the interval of its mean
 SHOWN_POINTS = 40  #: of a plan or a front, on the terminal
 
 
@@ -46,7 +47,10 @@ def sweep(
 ) -> int:
     """Run every point of SWEEP.yaml and keep the results in a folder, a study.
 
-    Ctrl-C stops after what has ended is stored; --resume goes on.
+    Ctrl-C stops after what has ended is stored; --resume goes on.  A study's folder in place of SWEEP.yaml is the study
+    itself, also one that was mailed: pimsim sweep STUDY --resume.
+
+    Exits with 0 where every point is done, 1 where some have failed, 130 after Ctrl-C.
     """
     check_name("--out", out)
     if retry_failed and not resume:
@@ -57,6 +61,7 @@ def sweep(
         raise InputError(f"{workers} is not allowed", key="--workers", allowed="a whole number from 0 to 4096")
     from pimsim.sweep import load_sweep
 
+    file, out = _study_or_sweep(file, out)
     wanted = load_sweep(file)
     if dry_run:
         _print_plan(wanted, as_json)
@@ -70,7 +75,16 @@ def sweep(
         _print_json({**vars(summary), "folder": str(summary.folder), "files": list(map(str, summary.files))})
     elif not quiet:
         click.echo(_told(summary, file, out))
-    return 130 if summary.stopped else 0 if summary.done else 1
+    return 130 if summary.stopped else 1 if summary.failed else 0
+
+
+def _study_or_sweep(file: str, out: str | None) -> tuple[str, str | None]:
+    """SWEEP.yaml and the study's folder; a study holds its own sweep."""
+    from pimsim.sweep.folder import SWEEP, holds_study
+
+    if not holds_study(Path(file)):
+        return file, out
+    return str(Path(file) / SWEEP), out or file
 
 
 def _executor(workers: int, dask: bool, scheduler: str | None) -> Any:
@@ -126,8 +140,9 @@ def _told(summary: SweepSummary, file: str, out: str | None) -> str:
     also = f" ({equal:,} more are equal to one of them)" if equal else ""
     lines = [f"{summary.different:,} points{also}: {', '.join(counts)}; {summary.computed:,} computed now, in "
              f"{summary.seconds:.1f} s"]  # fmt: skip
-    if summary.first_error:
-        lines.append(f"The first failure: {summary.first_error}")
+    if summary.failed:
+        lines.append(f"{summary.failed:,} failed: the column error of {summary.folder / 'points.csv'} says why; "
+                     f"the first: {summary.first_error}")  # fmt: skip
     if summary.stopped:
         given = f" --out {out}" if out else ""
         lines.append(f"Stopped.  Go on with: pimsim sweep {file}{given} --resume")
@@ -152,7 +167,8 @@ def _print_plan(wanted: Sweep, as_json: bool) -> None:
         click.echo(f"... and {len(points) - SHOWN_POINTS:,} more (--json lists all)")
     mappings = len({point.mapping for point in points if not point.error})
     wrong = sum(point.error is not None for point in points)
-    click.echo(f"{wanted.count:,} combinations, {len(points):,} points under the conditions, {different:,} different, "
+    under = " under the conditions" if wanted.conditions else ""
+    click.echo(f"{wanted.count:,} combinations, {len(points):,} points{under}, {different:,} different, "
                f"{mappings:,} mappings" + (f"; {wrong:,} cannot be computed" if wrong else ""))  # fmt: skip
 
 
@@ -164,7 +180,11 @@ def _print_plan(wanted: Sweep, as_json: bool) -> None:
 @click.option("--plot", is_flag=True, help="Draw the fronts into STUDY/plots, their points beside them as CSV.")
 @JSON
 def pareto(study: str, minimize: str | None, maximize: str | None, plot: bool, as_json: bool) -> None:
-    """Show which points of STUDY no other point of the same workload beats."""
+    """Show which designs of STUDY no other design of the same workload beats.
+
+    Points that differ in the seed alone are one design: its figures are the means over the seeds, with the 95 %
+    interval of the mean (Student's t).
+    """
     low, high = _words(minimize, "--minimize"), _words(maximize, "--maximize")
     if not low and not high:
         raise InputError("there is nothing to minimize or maximize", key="--minimize, --maximize",
@@ -172,19 +192,23 @@ def pareto(study: str, minimize: str | None, maximize: str | None, plot: bool, a
     from pimsim.sweep import load_study
 
     found = load_study(study)
-    front = found.front(low, high)
-    columns = ["ordinal", "workload", "system", *found.axes, *low, *high]
-    rows = found.rows(front, columns)
+    front = found.front_designs(low, high)
+    rows = found.design_rows(front, [*low, *high])
     if not rows:
         raise InputError("has no point in which all of these are measured", file=study, key=", ".join([*low, *high]))
-    files = _write_fronts(found, front, low, high, columns) if plot else []
+    files = _write_fronts(found, front, low, high, rows) if plot else []
     if as_json:
         _print_json({"minimize": low, "maximize": high, "points": rows})
         return
-    _print_table(columns, [[_cell(row[name]) for name in columns] for row in rows[:SHOWN_POINTS]])
+    columns = [name for name in rows[0] if not name.endswith(INTERVAL)]
+    _print_table(columns, [[_mean_cell(row, name) for name in columns] for row in rows[:SHOWN_POINTS]])
     if len(rows) > SHOWN_POINTS:
         click.echo(f"... and {len(rows) - SHOWN_POINTS:,} more")
-    click.echo(f"{len(rows):,} of {found.counts['done']:,} points are on the front")
+    if found.seed_axes:
+        click.echo(f"{len(rows):,} of {front.size:,} designs are on the front; means over seeds, +- half of the 95 % "
+                   "interval of the mean (Student's t)")  # fmt: skip
+    else:
+        click.echo(f"{len(rows):,} of {found.counts['done']:,} points are on the front")
     if files:
         click.echo(f"Written to {', '.join(map(str, files))}")
 
@@ -196,7 +220,9 @@ def _words(text: str | None, key: str) -> list[str]:
     return words
 
 
-def _write_fronts(found: Study, front: Any, low: list[str], high: list[str], columns: list[str]) -> list[Path]:
+def _write_fronts(
+    found: Study, front: Any, low: list[str], high: list[str], rows: list[dict[str, Any]]
+) -> list[Path]:  # fmt: skip
     """The figure and its numbers, all of them or none."""
     import csv
 
@@ -206,17 +232,24 @@ def _write_fronts(found: Study, front: Any, low: list[str], high: list[str], col
 
     try:
         with staged_folder(found.folder / "plots") as stage, style.in_style():
-            values = {name: found.numbers(name) for name in (*low, *high)}
-            figure = drawing.draw(values, front, found.columns["workload"], maximized=high)
+            values = {name: found.interval(name).mean for name in (*low, *high)}
+            workloads = [found.columns["workload"][n] for n in found.designs.first]
+            figure = drawing.draw(values, front, workloads, maximized=high)
             files = style.save(figure, stage / "pareto", ("png", "svg"))
             files.append(stage / "pareto.csv")
             with open(files[-1], "w", encoding="utf-8", newline="") as file:
-                writer = csv.DictWriter(file, columns, lineterminator="\n")
+                writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
                 writer.writeheader()
-                writer.writerows(found.rows(front, columns))
+                writer.writerows(rows)
     except OSError as error:
         raise write_error(error, found.folder) from None
     return [found.folder / "plots" / file.name for file in files]
+
+
+def _mean_cell(row: dict[str, Any], name: str) -> str:
+    """A value, with its interval where it is a mean."""
+    half = row.get(f"{name}{INTERVAL}")
+    return _cell(row[name]) if half is None else f"{_cell(row[name])} +- {half:.2g}"
 
 
 def _cell(value: Any) -> str:

@@ -41,7 +41,7 @@ from pimsim.mapping.windows import Needs, deal_windows, find_needs
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
 from pimsim.technology.components import vector_ns
-from pimsim.workload.dataflow import Dataflow, Node
+from pimsim.workload.dataflow import Dataflow, Edge, Node
 
 
 def map_network(
@@ -210,7 +210,7 @@ class _Mapper:
                     rows.edge.append((i, e))
                     rows.shared.append(edge.shared)
                     rows.initial.append(edge.initial)
-                    rows.kept.append(2 if node.kind == "gpu" and edge.shared == 1 else 1)  # one in, one in work
+                    rows.kept.append(_emissions_kept(node, edge))
                 buffer_first.append(len(self.rows.replica))
         self.buffer_first = _ints(buffer_first)
 
@@ -459,6 +459,17 @@ def _deal(node: Node, copies: int, policy: str) -> tuple[np.ndarray, np.ndarray]
     if node.kind == "update":
         return np.arange(copies + 1) * node.windows, np.tile(np.arange(node.windows), copies)
     return deal_windows(node.grid, copies, policy)
+
+
+def _emissions_kept(node: Node, edge: Edge) -> int:
+    """Emissions for which a buffer has places where memory allows.
+
+    A kernel works on one while the next comes in; gradients of weights, for which nobody waits before the end of the
+    batch, may be put off until then.
+    """
+    if node.kind != "gpu" or edge.shared > 1:
+        return 1
+    return node.emits_every if node.phase == "gradient" else 2
 
 
 def _held(node: Node, emissions: int, needs: Needs, first_window: np.ndarray) -> Needs:

@@ -61,6 +61,9 @@ def _widen(
         if len(needs) > 1 and tuple(needs) not in seen:  # a later fork of the same edges asks for less
             seen.add(tuple(needs))
             for e in needs:
+                source = nodes[j].edges[e].source
+                if nodes[source].kind == "gpu" and source != fork:  # has all it needs; what it makes waits in its memory
+                    continue
                 produced = of_fork[nodes[j].edges[e].source]
                 ahead = np.searchsorted(produced, furthest, side="right") - 1
                 np.maximum(reach[j][e], ahead, out=reach[j][e])

@@ -10,6 +10,7 @@ compute them; `run` drives and `store` keeps; `study` reads a study; `pareto` fi
 """
 
 from pimsim.sweep.axes import Axis, Range, grid, latin_hypercube, listed, random
+from pimsim.sweep.designs import MeanInterval, mean_interval
 from pimsim.sweep.pareto import pareto_front
 from pimsim.sweep.points import plan
 from pimsim.sweep.reading import load_sweep
@@ -20,6 +21,7 @@ from pimsim.sweep.study import Study, load_study
 __all__ = [
     "Axis",
     "Inference",
+    "MeanInterval",
     "Progress",
     "Range",
     "Study",
@@ -30,6 +32,7 @@ __all__ = [
     "listed",
     "load_study",
     "load_sweep",
+    "mean_interval",
     "pareto_front",
     "plan",
     "random",

@@ -37,7 +37,8 @@ def keep_files(folder: Path, sweep: Sweep) -> dict[str, str]:
     """Write copies of what the sweep has read into a study.
 
     Returns:
-        by name in the sweep, the path relative to the study (of a folder of data: absolute), as ``files`` of SWEEP.yaml.
+        by name in the sweep, the path relative to the study (of a folder of data: absolute), as ``files`` of
+        SWEEP.yaml.
 
     Raises:
         InputError: something cannot be read any more, or the study cannot be written.

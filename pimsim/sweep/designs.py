@@ -17,7 +17,7 @@ class MeanInterval:
     """Means of samples, each with the interval that holds the expected value with ``CONFIDENCE``."""
 
     mean: np.ndarray  #: (groups,) NaN: nothing was measured
-    half_width: np.ndarray  #: (groups,) the interval is mean - half_width to mean + half_width; NaN: fewer than two values
+    half_width: np.ndarray  #: (groups,) of the interval around the mean; NaN: fewer than two values
     count: np.ndarray  #: (groups,) values that were measured
 
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from pimsim.arch.run import run_compiled
 from pimsim.config.cost import Cost
 from pimsim.config.gpu import GpuCore, GpuMemory
 from pimsim.mapping.compile import map_network
@@ -30,7 +31,7 @@ CORE = GpuCore(
 )  # fmt: skip
 
 
-@pytest.fixture(params=[run_simpy], ids=["reference"])
+@pytest.fixture(params=[run_compiled, run_simpy], ids=["compiled", "reference"])
 def engine(request):
     return request.param
 

@@ -290,10 +290,11 @@ def test_best_points_beside_a_baseline_by_hand():
 def test_a_network_with_free_dimensions_stands_beside_a_baseline_as_it_was_swept(tmp_path):
     open_network(tmp_path)
     file = str(tmp_path / "open.onnx")
-    study = points({"workload": (file,), "latency_ns": (1000.0,), "energy_pJ": (1e6,)}, ())
+    study = points({"workload": ("open.onnx",), "latency_ns": (1000.0,), "energy_pJ": (1e6,)}, ())
+    study = replace(study, files={"open.onnx": file})
     assert "leaves height, width free" in best_beside(study, ["v100"])[1][0]
     shapes = {"images": [1, 1, 10, 12]}
-    found, missing = best_beside(replace(study, input_shapes={file: shapes}), ["v100"])
+    found, missing = best_beside(replace(study, input_shapes={"open.onnx": shapes}), ["v100"])
     assert missing == []
     assert found[0].baseline_latency_s == run_on_baseline("v100", load_workload(file, shapes)).batch_s
 

@@ -132,6 +132,42 @@ def test_points_that_do_not_hold_are_left_out(tmp_path):
     (GOOD + "input_shapes: {mnist-mlp: [784]}\n", ":6: input_shapes.mnist-mlp: [784] is not allowed; allowed: {images"),
     (GOOD + "input_shapes: {mnist-mlp: {image: [0]}}\n", ":6: input_shapes.mnist-mlp.image: 0 is not allowed"),
     (GOOD + "input_shapes: {mnist-mlp: {picture: [784]}}\n", "has no input 'picture'"),
+    # names that would be one column
+    (HEAD + "axes:\n  size: {key: chip.tiles, grid: [1]}\n  Size: {key: chips, grid: [1]}\n",
+     ":5: axes.size: 'size' and 'Size' would be one column: SQL does not tell case apart"),
+    (HEAD + "axes:\n  chip.tile.imas: [4]\n  imas: {key: chips, grid: [1]}\n",
+     "axes.imas: 'imas' is short for a second axis 'imas'"),
+    # one key set in two places
+    (HEAD + "axes:\n  a: {key: chip.tiles, grid: [1]}\n  b: {key: chip.tiles, grid: [2]}\n",
+     ":6: axes.b: sets 'chip.tiles', which axes.a sets already"),
+    (HEAD + "axes:\n  a: {keys: [chip.tiles, chip.tiles], grid: [1]}\n", ":5: axes.a: sets 'chip.tiles', which axes.a"),
+    (HEAD + "axes:\n  a: {key: chip.tile.ima.adc, grid: [1]}\n  b: {key: chip.tile.ima.adc.bits, grid: [2]}\n",
+     ":6: axes.b: sets 'chip.tile.ima.adc.bits', which axes.a sets already (with 'chip.tile.ima.adc')"),
+    (GOOD + "set: {chip.tile.imas: 9}\n", ":5: axes.imas: sets 'chip.tile.imas', which set.chip.tile.imas sets already"),
+    # conditions that compare with what never is
+    (GOOD + "conditions:\n  - workload != 'mnist-mpl'\n",
+     ":7: conditions.0: \"workload != 'mnist-mpl'\": workload is never 'mnist-mpl', did you mean 'mnist-mlp'?; allowed: "
+     "'mnist-mlp'"),
+    (GOOD + "conditions:\n  - system in ('isaac-ce', 'isaac')\n", "system is never 'isaac', did you mean 'isaac-ce'?"),
+    (GOOD + "conditions:\n  - 5 == imas\n", ":7: conditions.0: '5 == imas': imas is never 5; allowed: 4, 8"),
+    (GOOD + "conditions:\n  - imas > 8\n", ":6: conditions: leave no point"),
+    # an estimate knows one network
+    (GOOD.replace("noc: ideal", "noc: flit") + "fidelity: analytical\n",
+     ":3: noc: flit does not go with fidelity analytical; allowed: ideal"),
+    (HEAD.replace("noc: ideal", "noc: packet") + "axes: {fidelity: [engine, analytical]}\n",
+     ":3: noc: packet does not go with fidelity analytical; allowed: ideal, or no word of it"),
+    (HEAD + "axes:\n  fidelity: [engine, analytical]\n  net: {key: noc, grid: [packet, ideal]}\n",
+     ":6: axes.net: packet does not go with fidelity analytical; allowed: conditions: "
+     "[\"fidelity == 'engine' or net == 'ideal'\"]"),
+    # what is executed
+    (GOOD + "inference: {data: digits, images: -5}\n", ":6: inference.images: -5 is not allowed; allowed: a whole number"),
+    (GOOD + "inference: {data: digits, images: many}\n", ":6: inference.images: 'many' is not allowed"),
+    (GOOD + "inference: {data: digits, calibration: 0}\n", ":6: inference.calibration: 0 is not allowed"),
+    (GOOD + "inference: {data: digets}\n", ":6: inference.data: dataset: no dataset is called 'digets', did you mean"),
+    (GOOD + "inference: {data: digits, images: 99999}\n", ":6: inference.data: images: 99999 images of 'digits' are"),
+    (GOOD + "inference: {data: digits, device: reram}\n", ":6: inference.device: 'reram' is neither a shipped device"),
+    (GOOD.replace("[isaac-ce]", "[isaac-ce, isaac-ce]"), ":2: systems.1: 'isaac-ce' is there twice"),
+    (GOOD + "files: {mnist-mpl: a.yaml}\n", ":6: files.mnist-mpl: is named nowhere in the sweep, did you mean 'mnist-mlp'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_in_one_line(tmp_path, text, told):
     with pytest.raises(InputError) as caught:
@@ -142,7 +178,7 @@ def test_what_is_wrong_is_told_in_one_line(tmp_path, text, told):
 
 def test_too_many_points_are_refused_before_they_are_made():
     with pytest.raises(InputError, match="makes 10,000,000,000 combinations"):
-        Sweep(["a"], ["b"], {name: grid("chip.tiles", range(10)) for name in "abcdefghij"})
+        Sweep(["a"], ["b"], {name: grid(f"chip.{name}", range(10)) for name in "abcdefghij"})
 
 
 # points
@@ -175,6 +211,47 @@ def test_a_key_depends_on_all_that_a_result_does():
                  key(overrides=["chip.tile.imas=8"]), key(systems=["isaac-ce-16"])]  # fmt: skip
     assert len(set(different)) == len(different)
     assert key(name="other", keep=["latency_ns"]) == key()
+
+
+def test_the_network_of_an_estimate_is_ideal_where_none_is_given():
+    def networks(**more):
+        sweep = small_sweep(1, noc=None, **more)
+        return sweep.noc, [point.setting["noc"] for point in plan(sweep)]
+
+    both = {"fidelity": grid("fidelity", ["engine", "analytical"])}
+    assert networks(fidelity="analytical") == ("ideal", ["ideal"])
+    assert networks() == ("packet", ["packet"])
+    assert networks(axes=both) == (None, ["packet", "ideal"])
+    crossed = both | {"noc": grid("noc", ["packet", "ideal"])}
+    assert networks(axes=crossed, conditions=["fidelity == 'engine' or noc == 'ideal'"])[1] == [
+        "packet", "ideal", "ideal"]  # fmt: skip
+
+
+def test_conditions_compare_with_what_is_written(tmp_path):
+    (tmp_path / "nets").mkdir()
+    shipped_copy(tmp_path / "nets" / "mine.yaml")
+    text = GOOD.replace("[mnist-mlp]", "[nets/mine.yaml, mnist-mlp]")
+    found = planned(tmp_path, text + "conditions: [workload != 'nets/mine.yaml' or imas == 8]\n")
+    assert [(point.setting["workload"], point.parameters["imas"]) for point in found] == [
+        ("nets/mine.yaml", 8), ("mnist-mlp", 4), ("mnist-mlp", 8)]  # fmt: skip
+    assert found[0].key == found[2].key  # one network under two names
+
+
+def shipped_copy(file, name="mnist-mlp"):
+    """A file of one's own with a shipped network."""
+    from pimsim.workload import shipped
+
+    file.write_bytes(shipped()[name].read_bytes())
+
+
+@pytest.mark.parametrize("fidelity", ["engine", "analytical"])
+def test_points_that_differ_in_what_adcs_resolve_share_a_mapping(fidelity):
+    ima = "chip.tile.ima"
+    axes = {"bits": grid(f"{ima}.adc.bits", [6, 8]), "steps": grid(f"{ima}.adc.range", ["levels", "full"]),
+            "rate": grid(f"{ima}.adc.sample_rate_gsps", [1.28, 0.64])}  # fmt: skip
+    points = list(plan(small_sweep(1, axes=axes, fidelity=fidelity)))
+    assert len({point.key for point in points}) == 8
+    assert len({point.mapping for point in points}) == 2  # a slower ADC takes its time
 
 
 def test_points_that_differ_in_batch_or_prices_share_a_mapping():

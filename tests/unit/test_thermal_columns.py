@@ -53,7 +53,7 @@ def test_in_one_dimension_it_is_the_grid(share_package: bool) -> None:
 
 @pytest.mark.parametrize("share_package", [True, False])
 def test_even_power_on_a_package_is_near_the_grid(share_package: bool) -> None:
-    stack = stack_for_tiers(3, SIDE, SIDE)
+    stack = stack_for_tiers(3, SIDE, SIDE, bond_m=1e-4, tsv_fraction=0.5)  # bonds between tiers unlike the last one
     conduction = Conduction(stack, 16, 16)
     found = steady_state(conduction, np.full((3, 16, 16), 30 / 768)).tier_mean_k - 318.15
     model = column_model(stack, 64, share_package=share_package)

@@ -66,6 +66,13 @@ def test_runaway_is_one_line_that_names_the_tier() -> None:
     fixed_point(one_resistance(0.4), leak)  # a better heat sink does hold it
 
 
+def test_what_is_hotter_than_the_limit_has_run_away() -> None:
+    conduction = one_resistance(1.0)
+    assert fixed_point(conduction, lambda kelvin: 20 + 0 * kelvin, limit_k=321.0).iterations == 2
+    with pytest.raises(InputError, match="no steady state below 319 K; in iteration 1 tier 0 reached 320 K with 20 W"):
+        fixed_point(conduction, lambda kelvin: 20 + 0 * kelvin, limit_k=319.0)
+
+
 def test_a_power_without_bound_is_runaway() -> None:
     leak = exponential_leakage(cell(400.0), cell(1.0), reference_k=300.0, doubling_k=0.01)
     with pytest.raises(InputError, match="thermal runaway"):

@@ -60,6 +60,12 @@ def test_every_watt_arrives_on_its_tier_and_around_its_middle(chosen: list[tuple
         assert abs(middle - (x + width / 2)) < WIDTH / 8 / 2 + 1e-9  # half a cell
 
 
+def test_rounding_of_a_place_loses_nothing_of_a_tiny_rectangle() -> None:
+    tiny = ((0.3 * place * WIDTH, 0.31 * place * DEPTH, 1e-12, 3e-13, 0, 1.0) for place in (1, 2, 3))
+    power = power_map(*tiny).on(GRID)
+    assert power.sum() == pytest.approx(3.0, rel=1e-12)
+
+
 def test_no_rectangle_is_no_power() -> None:
     nothing = PowerMap(*(np.array([]) for _ in range(6)))
     assert nothing.on(GRID).sum() == 0

@@ -321,7 +321,9 @@ def check_updates(dataflow: Dataflow, chosen: Training) -> None:
     maker = {"Optimiser"} if chosen.cores else {"WeightGradient"}
     for index, node in enumerate(dataflow.nodes):
         if node.kind == "update" and node.phase == "update":
-            assert node.grid == (chosen.rows, 1) and node.every == chosen.batch and node.reduces
+            matrix = dataflow.nodes[node.of].matrix
+            assert node.grid == (min(chosen.rows, matrix.rows * matrix.groups), 1)
+            assert node.every == chosen.batch and node.reduces
             assert {dataflow.nodes[edge.source].operation for edge in node.edges} == maker
             for edge in node.edges:  # all rows of the gradient, in their order
                 height = dataflow.nodes[edge.source].grid[0]
@@ -461,8 +463,8 @@ conv2/backward mvm 2x2x4 <- conv2/loss, conv2/backward/update shared 4 initial 1
 conv1/columns digital 4x1x4 <- conv2/backward
 conv1/activations update 4x1x0 <- input saved
 conv1/gradient:0 mvm 4x9x3 emits every 4 <- conv1/columns, conv1/activations
-conv2/update update 8x1x0 every 4 <- conv2/gradient:0
-conv2/backward/update update 8x1x0 every 4 <- conv2/gradient:0
+conv2/update update 4x1x0 every 4 <- conv2/gradient:0
+conv2/backward/update update 5x1x0 every 4 <- conv2/gradient:0
 conv1/update update 8x1x0 every 4 <- conv1/gradient:0
 """.strip().splitlines()
 

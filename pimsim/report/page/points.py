@@ -29,6 +29,7 @@ class Points:
     facts: Mapping[str, str]  #: versions, dates
     input_shapes: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
     #: by workload and input, where they are not those of its file
+    files: Mapping[str, str] = field(default_factory=dict)  #: of workloads that are not shipped, by the column's name
 
     def numbers(self, column: str) -> np.ndarray:
         """(points,) float; NaN where nothing was measured."""

@@ -59,7 +59,8 @@ def best_beside(
         latency_ns, energy_pj = _lowest(points, name, "latency_ns"), _lowest(points, name, "energy_pJ")
         for baseline in baselines:
             try:
-                network = networks.get(name) or load_network(name, points.input_shapes.get(name))
+                file, shapes = points.files.get(name, name), points.input_shapes.get(name)
+                network = networks.get(name) or load_network(file, shapes)
                 run = run_on_baseline(baseline, network, batch=1)
                 if run.batch != 1:
                     raise InputError(f"was measured at a batch of {run.batch}", key=baseline)

@@ -84,6 +84,11 @@ class Weights:
         graph.sent_back(edge.source, Contribution(holder, channels, rows, cols))
         return holder
 
+    def _wordlines(self, node: Node) -> int:
+        """Wordlines that a matrix takes in its crossbars, at most: they are written one after the other."""
+        matrix = _matrix(node)
+        return min(self.graph.options.rows, matrix.rows * matrix.groups)
+
     # gradients
 
     def _gradients(self, c: int, delta: int) -> tuple[Part, ...]:
@@ -94,8 +99,8 @@ class Weights:
         return tuple(self._gradient(c, delta, j, cuts[j], cuts[j + 1]) for j in range(n))
 
     def _gradient(self, c: int, delta: int, j: int, first: int, last: int) -> Part:
-        graph, node, rows = self.graph, self.graph.nodes[c], self.graph.options.rows
-        matrix, channels = _matrix(node), _inputs(node)
+        graph, node = self.graph, self.graph.nodes[c]
+        matrix, channels, rows = _matrix(node), _inputs(node), self._wordlines(node)
         weights = matrix.kernel_positions * (last - first) * matrix.columns
         edges, start = [], 0
         for edge in node.edges:
@@ -143,10 +148,11 @@ class Weights:
         for copy in self.copies:
             holder = graph.nodes[copy.holder]
             made = [steps[part.gradient] for part in copy.trained_by]
-            edges = tuple(shares(index, graph.nodes[index], options.rows) for index in made)
+            rows = self._wordlines(holder)
+            edges = tuple(shares(index, graph.nodes[index], rows) for index in made)
             update = graph.add(
                 Node(
-                    f"{holder.name}/update", "update", "Update", (options.rows, 1), 0, edges, reduces=True,
+                    f"{holder.name}/update", "update", "Update", (rows, 1), 0, edges, reduces=True,
                     is_output=True, phase="update", every=options.batch, of=copy.holder,
                 )
             )  # fmt: skip
