@@ -112,8 +112,11 @@ class Conduction:
 
     def _factorised(self, matrix: sparse.csr_array, per_second: float) -> Callable[[np.ndarray], np.ndarray]:
         if per_second not in self._factors:
-            factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
-                           options={"SymmetricMode": True})  # fmt: skip
+            try:
+                factors = splu(matrix.tocsc(), permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0,
+                               options={"SymmetricMode": True})  # fmt: skip
+            except RuntimeError as error:
+                raise InputError("the heat has no way out that numbers can tell from none", key="thermal") from error
             self._factors = {per_second: factors.solve}  # one kept
         return self._factors[per_second]
 

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pimsim.errors import InputError
 from pimsim.thermal.conduction import Conduction
 from pimsim.thermal.power_map import PowerMap
+
+MOST_IMBALANCE = 1e-3  #: heat out less heat in, of heat in, at which a solution is refused
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,17 @@ def steady_state(
         guess: ``rise_k`` of a similar case, which saves iterations.
 
     Raises:
-        InputError: a power that does not fit the stack; no convergence.
+        InputError: a power that does not fit the stack; no convergence; more or less heat out than in.
     """
     grid = conduction.grid
     power_w = power.on(grid) if isinstance(power, PowerMap) else np.asarray(power, dtype=float)
     rise = conduction.solve(conduction.nodes_of(power_w), guess=guess)
-    return TemperatureMap(
+    found = TemperatureMap(
         grid.stack.ambient_k + grid.of_tiers(rise), power_w, rise, grid.stack.ambient_k,
         grid.stack.width_m, grid.stack.depth_m,
         float(grid.to_sink_air @ rise), float(grid.to_board_air @ rise), conduction.iterations,
     )  # fmt: skip
+    if not abs(found.imbalance) <= MOST_IMBALANCE:
+        words = f"{found.power_w.sum():.4g} W go in and {found.to_sink_w + found.to_board_w:.4g} W come out"
+        raise InputError(words, key="thermal", allowed="a heat path not millions of times worse than the layers")
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import functools
+import itertools
 import json
 import os
 import signal
@@ -82,6 +83,26 @@ def test_points_that_share_a_mapping_get_their_own_prices(tmp_path, monkeypatch)
     for n, (power, batch) in enumerate([(31.5, 1), (31.5, 2), (77.5, 1), (77.5, 2)]):
         expected = pimsim.simulate("mnist-mlp", "isaac-ce", noc="ideal", batch=batch, overrides=[f"{key}={power}"])
         assert energies[n] == expected.costs.energy_pj
+
+
+def test_points_apart_in_what_adcs_resolve_are_run_once_and_each_has_its_own_result(tmp_path, monkeypatch):
+    """All of the Result: notes about narrow ADCs, prices, configuration."""
+    import pimsim
+    from pimsim.arch import run as engine
+    from pimsim.results import result_json
+
+    runs = Counter()
+    real = engine.run_compiled
+    monkeypatch.setattr(engine, "run_compiled", lambda *a, **k: (runs.update(["run"]), real(*a, **k))[1])
+    adc = "chip.tile.ima.adc"
+    axes = {"bits": grid(f"{adc}.bits", [9, 4, 8]), "steps": grid(f"{adc}.range", ["levels", "full"])}
+    run_sweep(small_sweep(1, axes=axes, keep=["result"]), tmp_path / "s", workers=0)
+    assert runs["run"] == 1
+    study = load_study(tmp_path / "s")
+    for n, (bits, steps) in enumerate(itertools.product([9, 4, 8], ["levels", "full"])):
+        alone = pimsim.simulate("mnist-mlp", "isaac-ce", noc="ideal", overrides=[f"{adc}.bits={bits}", f"{adc}.range={steps}"])
+        assert result_json(study.result(n)) == result_json(alone)
+    assert len({study.result(n).notes for n in range(6)}) > 1
 
 
 def test_an_analytical_point_has_the_figures_of_the_estimate(tmp_path):

@@ -52,7 +52,7 @@ def expand_training(dataflow: Dataflow, options: Training) -> Dataflow:
     forward = _forward(graph, norms, dataflow)
     if not options.cores and options.weight_gradient == "gpu":  # after the forward pass, whose refusals say more
         raise InputError("gpu needs GPU cores; this chip has none", key="weight_gradient", allowed="outer")
-    weights = Weights(graph, sum(node.macs for node in dataflow.nodes if node.kind == "mvm"))
+    weights = Weights(graph, dataflow.nodes)
     for index in forward:
         _loss(graph, index)
     for index in reversed(forward):

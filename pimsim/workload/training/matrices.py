@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pimsim.errors import InputError
@@ -35,9 +36,11 @@ class Copy:
 class Weights:
     """All weights of a network on their way to the next batch."""
 
-    def __init__(self, graph: Graph, macs: int) -> None:
+    def __init__(self, graph: Graph, forward: Sequence[Node]) -> None:
         self.graph = graph
-        self.macs = macs  #: of all weight gradients of one image
+        matrices = [node for node in forward if node.kind == "mvm"]
+        self.macs = sum(node.macs for node in matrices)
+        self.weights = sum(weights_of(node) for node in matrices)
         self.parts: list[tuple[int, Part]] = []  #: node whose weights they are, and part
         self.copies: list[Copy] = []
 
@@ -93,8 +96,10 @@ class Weights:
 
     def _gradients(self, c: int, delta: int) -> tuple[Part, ...]:
         node, channels = self.graph.nodes[c], _inputs(self.graph.nodes[c])
-        # the largest part is a core's fair share of all gradients, or a single channel
-        n = min(max(-(-node.macs * self.graph.options.cores // max(self.macs, 1)), 1), channels)
+        # the largest part is a core's fair share of all gradients, in work and in memory, or a single channel
+        cores = self.graph.options.cores
+        n = max(-(-node.macs * cores // max(self.macs, 1)), -(-weights_of(node) * cores // self.weights), 1)
+        n = min(n, channels)
         cuts = [channels * j // n for j in range(n + 1)]
         return tuple(self._gradient(c, delta, j, cuts[j], cuts[j + 1]) for j in range(n))
 
@@ -158,6 +163,12 @@ class Weights:
             )  # fmt: skip
             new = graph.all_of(update, holder.grid, 0, shared=options.batch, initial=1)
             graph.nodes[copy.holder] = replace(graph.nodes[copy.holder], edges=(*holder.edges, new))
+
+
+def weights_of(node: Node) -> int:
+    """Weights of an mvm node."""
+    matrix = _matrix(node)
+    return matrix.rows * matrix.columns * matrix.groups
 
 
 def check_trainable(node: Node, index: int) -> None:
