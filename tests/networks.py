@@ -24,7 +24,9 @@ class Network:
         matrix = Matrix(channels * kernel * kernel // groups, outputs // groups, groups, kernel * kernel)
         grid = (edge.rows_lo.size, edge.cols_lo.size)
         actions = {"sigmoid": outputs} if relu else {}
-        return self._add(Node(f"conv{len(self.nodes)}", "mvm", "Conv", grid, outputs, (edge,), matrix, actions))
+        macs = grid[0] * grid[1] * matrix.rows * outputs
+        return self._add(Node(f"conv{len(self.nodes)}", "mvm", "Conv", grid, outputs, (edge,), matrix, actions, macs=macs,
+                              activation=("Relu",) if relu else ()))  # fmt: skip
 
     def batch_norm(self, source: int) -> int:
         (h, w), channels = self._grid(source), self.nodes[source].channels
@@ -36,7 +38,8 @@ class Network:
         (h, w), channels = self._grid(source), self.nodes[source].channels
         edge = Edge(source, channels, _span([0]), _span([h - 1]), _span([0]), _span([w - 1]))
         matrix = Matrix(h * w * channels, outputs, 1, h * w)
-        return self._add(Node(f"fc{len(self.nodes)}", "mvm", "Gemm", (1, 1), outputs, (edge,), matrix))
+        macs = matrix.rows * outputs
+        return self._add(Node(f"fc{len(self.nodes)}", "mvm", "Gemm", (1, 1), outputs, (edge,), matrix, macs=macs))
 
     def pool(self, source: int, kernel: int = 2, stride: int = 2) -> int:
         edge = self._window(source, kernel, stride, 0)

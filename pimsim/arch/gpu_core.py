@@ -23,7 +23,7 @@ def run_kernel(M, at, H, now, v):  # type: ignore[no-untyped-def]
     end = now + M[at.rep_interval_ps + r]
     if M[at.rep_next + r] == 0:
         hold = M[at.rep_kernel_ps + r]
-        start = serve(M, M[at.rep_core + r], now, hold)
+        start = serve(M, M[at.rep_core + r], now, hold) if hold > 0 else now
         end = start + M[at.rep_launch_ps + r] + M[at.rep_interval_ps + r]
         tracing.record(M, at, tracing.KERNEL, M[at.rep_tile + r], v, M[at.rep_run + r], start, start + hold)
         if M[at.rep_last_start + r] >= 0:

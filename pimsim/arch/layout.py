@@ -80,6 +80,7 @@ class Layout(NamedTuple):
     rep_runs: int  #: of all images
     rep_emits_every: int  #: runs of one emission
     rep_writes: int  #: 1: it writes crossbars, and begins when nobody reads them any more
+    rep_written_every: int  #: runs after which its own crossbars are written; 0: never
     rep_next: int  #: next window to issue, within its run
     rep_run: int  #: and its run
     rep_state: int  #: IDLE, PENDING, DONE
@@ -113,8 +114,8 @@ class Layout(NamedTuple):
     sl_add_ps: int
     sl_tree: int
     sl_delivered: int  #: windows delivered to the home tile
-    win_sent_ps: int  #: (2, W) when the last two emissions' packets left
     # in T: windows (W)
+    win_sent_ps: int  #: (W + 1) offset, in M, of a ring of times at which the window's last emissions left
     win_tree: int
     win_entry_first: int  #: (W + 1)
     # in T: entries

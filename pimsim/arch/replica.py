@@ -37,7 +37,7 @@ def free_places(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         waiting = M[at.buf_waiting + p]
         M[at.buf_waiting + p] = -1
         while waiting >= 0:
-            schedule(M, at, H, now, at.begin_issue + waiting)
+            schedule(M, at, H, slot_after(M[at.rep_slot_ps + REPLICA * waiting], now), at.begin_issue + waiting)
             waiting = M[at.rep_blocked_next + REPLICA * waiting]
     i += 1
     if i == M[at.rep_window_end + r] - M[at.rep_window_first + r]:
@@ -123,6 +123,15 @@ def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
 
 
 @behaviour
+def is_last_with_weights(M, at, r, run):  # type: ignore[no-untyped-def]
+    """Whether this window is the last before the crossbars are written: they are free when it has left them."""
+    every = M[at.rep_written_every + r]
+    if every == 0 or (run + 1) % every:
+        return False
+    return M[at.rep_window_first + r] + M[at.rep_next + r] + 1 == M[at.rep_window_end + r]
+
+
+@behaviour
 def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     """Stage 1 in every slice: eDRAM and bus together; when the last of them begins [ps].
 
@@ -171,6 +180,8 @@ def read_inputs(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
             latest = begin
             for_bus = bus_is_late
         taken = max(taken, end)
+    if is_last_with_weights(M, at, r, run):
+        taken += compute
     schedule(M, at, H, taken, at.begin_free + v)
     if M[at.rep_last_start + r] >= 0:
         M[(at.lost_bus if for_bus else at.lost_edram) + r] += latest - now

@@ -173,6 +173,15 @@ def emissions_of_results(program: Program, images: int) -> int:
     return int((images // (replicas.every * replicas.emits_every))[result].max(initial=1))
 
 
+def _written_every(program: Program) -> np.ndarray:
+    """(V,) runs after which the replica waits for new weights; 0: it keeps those it has."""
+    buffers = program.buffers
+    every = np.zeros_like(program.replicas.layer)
+    weights = buffers.initial > 0
+    every[buffers.replica[weights]] = buffers.shared[weights]
+    return every
+
+
 def write_row_ps(system: System) -> int:
     """Read, and write again, one row of a crossbar, in all pulses that its cells are given [ps]."""
     array = system.chip.tile.ima.crossbar
@@ -216,6 +225,7 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int, images: int) -> 
         "rep_core": np.where(on_gpu, arena.offsets["core"] + FIELDS * replicas.tile, -1),
         "rep_runs": runs_of(program, images),
         "rep_emits_every": replicas.emits_every,
+        "rep_written_every": _written_every(program),
         "rep_writes": (replicas.written_rows > 0).astype(np.int64),
         **{f"rep_{name}": nothing for name in state},
         "rep_last_start": nothing - 1,
@@ -297,9 +307,22 @@ def _add_slices(arena: Arena, program: Program) -> None:
 def _add_windows(arena: Arena, tables: Arena, program: Program) -> None:
     tables.add("win_tree", program.windows.tree)
     tables.add("win_entry_first", program.windows.entry_first)
-    arena.add("win_sent_ps", 2 * program.windows.tree.size)
+    depth = _emissions_under_way(program)
+    rings = arena.add("win_sent_rings", int(depth.sum()))
+    del arena.offsets["win_sent_rings"]
+    tables.add("win_sent_ps", rings + np.concatenate([[0], np.cumsum(depth)]))
     tables.add("entry_buffer", program.entry_buffer)
     tables.add("entry_rank", program.entry_rank)
+
+
+def _emissions_under_way(program: Program) -> np.ndarray:
+    """(W,) emissions of a window of which some may be on their way: as many as find places, and one more."""
+    buffers, windows = program.buffers, program.windows
+    places = -(-buffers.capacity // np.maximum(buffers.positions, 1)) + 1
+    depth = np.full(windows.tree.size, 2)
+    entries = np.diff(windows.entry_first)
+    np.maximum.at(depth, np.repeat(np.arange(windows.tree.size), entries), places[program.entry_buffer])
+    return depth
 
 
 def _add_buffers(arena: Arena, program: Program) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER, LEAF, REPLICA, SLICE
-from pimsim.arch.noc.packet import launch, send
+from pimsim.arch.noc.packet import launch, send, sent_at
 from pimsim.arch.replica import IDLE, ask
 from pimsim.arch.slots import slot_after, stage_end
 from pimsim.engine.events import schedule
@@ -125,7 +125,7 @@ def arrive(M, T, at, H, now, leaf):  # type: ignore[no-untyped-def]
     if T[at.leaf_sink + f]:
         M[at.image_outputs + emission] += 1
         M[at.image_done_ps + emission] = now
-    transit = now - M[at.win_sent_ps + (emission & 1) * at.n_windows + window]
+    transit = now - M[sent_at(T, at, window, emission)]
     entries = T[at.win_entry_first + window]
     for k in range(T[at.leaf_entry_first + f], T[at.leaf_entry_end + f]):
         receive(M, T, at, H, now, transit, emission, entries + T[at.entry_of_leaf + k])

@@ -14,7 +14,8 @@ from pimsim.cli.options import JSON, check_name
 @click.option("--out", metavar="DIR", help="Write validation.json, validation.csv and validation.md there.")
 @click.option("--simulate", "simulated", is_flag=True, help="Run the networks of the throughput comparison on the "
               "engine, too; takes minutes.")  # fmt: skip
-@click.option("--strict", is_flag=True, help="Exit with code 1 if a figure misses.")
+@click.option("--strict", is_flag=True, help="Exit with code 1 if a figure misses that "
+              "DEVIATIONS.md does not explain.")
 def validate(as_json: bool, out: str | None, simulated: bool, strict: bool) -> int:
     """Check the models against figures that papers print: ours, theirs, ratio, tolerance, verdict, source."""
     check_name("--out", out)

@@ -468,8 +468,8 @@ def _emissions_kept(node: Node, edge: Edge) -> int:
     batch, may be put off until then.
     """
     if node.kind != "gpu" or edge.shared > 1:
-        return 1
-    return node.emits_every if node.phase == "gradient" else 2
+        return max(1, edge.wanted)
+    return max(edge.wanted, node.emits_every if node.phase == "gradient" else 2)
 
 
 def _held(node: Node, emissions: int, needs: Needs, first_window: np.ndarray) -> Needs:

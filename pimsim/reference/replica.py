@@ -66,7 +66,7 @@ class Replica:
         while (full := self._full_buffer(emission, window)) is not None:
             self.waits_for = f"a place in buffer {full} of replica {self.world.program.buffers.replica[full]}"
             yield self.world.buffers[full].next_free()
-            yield self.env.turn(Kind.ISSUE, self.index, self.env.now)
+            yield self.env.turn(Kind.ISSUE, self.index, self._grid(self.env.now))
 
     def _full_buffer(self, emission: int, window: int) -> int | None:
         """The first buffer without a place for the window's output."""
@@ -153,8 +153,12 @@ class TileReplica(Replica):
         start = max(issued, *begins)
         port = ports[begins.index(max(begins))]
         self.world.log.start(run, window, self.index, issued, start, port)
-        self.env.process(self._free(run, window, max(ends)))
+        self.env.process(self._free(run, window, self._used_until(run, window, max(ends))))
         return start + self.pace
+
+    def _used_until(self, run: int, window: int, read: int) -> int:
+        """When nothing of the window's inputs is needed any more, all of which has been read at time ``read``."""
+        return read
 
     def _read(self, s: int) -> ProcessGenerator:
         """Process, ends at the start of the reading: eDRAM, bus and DRAM together.
@@ -222,6 +226,12 @@ class GatheringReplica(TileReplica):
         """How long a window is in the crossbars [ps]."""
         in_crossbars = self.world.program.layers[self.layer].tiling is not None
         return self.world.durations.vector(self.layer)[1] if in_crossbars else 0
+
+    def _used_until(self, run: int, window: int, read: int) -> int:
+        """Weights are in use until the last window before their update has left the crossbars."""
+        weights = [self.world.buffers[b] for b in self.buffers if self.world.buffers[b].initial > 0]
+        last = window == self.windows[-1] and any((run + 1) % buffer.shared == 0 for buffer in weights)
+        return read + self.crossbar_latency if last else read
 
     def _compute(self, run: int, window: int, reads: list[simpy.Process]) -> None:
         parts = [self.env.process(self._deliver_part(s, read)) for s, read in zip(self.slices, reads, strict=True)]

@@ -18,12 +18,15 @@ from pimsim.results.staging import staged_folder, write_error
 
 FILES = ("validation.json", "validation.csv", "validation.md")
 WIDE = 130  #: columns of a terminal from which on sources stand in the table
-STYLES = {"agrees": "green", "misses": "bold red", "definition": "", "not checkable": "dim"}
+STYLES = {"agrees": "green", "deviates": "yellow", "misses": "bold red", "definition": "", "not checkable": "dim"}
 HEADS = ("figure", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "source")
 LEGEND = (
-    "agrees: within the tolerance of what a source says. misses: outside it. definition: agrees with what is only "
-    "recalled, which defines the model and confirms nothing. not checkable: the source does not say enough."
+    "Tolerance: 2 % for every figure that follows from a table of components, none for whole numbers. agrees: within it "
+    "of what a source says. deviates: differs, as DEVIATIONS.md says. misses: outside the tolerance, and unexplained. "
+    "definition: agrees with what is only recalled, or is arithmetic on the table that ours is computed from, which "
+    "defines the model and confirms nothing. not checkable: the source does not say enough."
 )
+STRONG = ("deviates", "misses")  #: verdicts that a reader must see
 
 
 def validation_tables(document: dict[str, Any], width: int) -> Group:
@@ -60,19 +63,20 @@ def counts_line(document: dict[str, Any]) -> str:
 
 
 def missing_lines(document: dict[str, Any]) -> list[str]:
-    """One line for each figure that misses: why, and where more is said."""
+    """One line for each figure that misses or deviates: by how much, why, and where more is said."""
     found = []
     for row in document["checks"]:
-        if row["verdict"] == "misses":
+        if row["verdict"] in STRONG:
             where = f"DEVIATIONS.md, '{row['deviation']}'" if row["deviation"] else "no entry in DEVIATIONS.md: a bug"
-            found.append(f"{row['quantity']} misses: {row['note'] or 'no reason known'} ({where})")
+            found.append(f"{row['quantity']} {row['verdict']} by {row['ratio'] - 1:+.1%}: "
+                         f"{row['note'] or 'no reason known'} ({where})")  # fmt: skip
     return found
 
 
 def unchecked_lines(document: dict[str, Any]) -> list[str]:
     """One line for each published figure that cannot be checked: why."""
     return [f"{row['quantity']} is not checkable: {row['note']}" for row in document["checks"]
-            if row["verdict"] == "not checkable" and row["theirs"] is not None]  # fmt: skip
+            if row["verdict"] == "not checkable" and (row["theirs"] is not None or row["interval"])]  # fmt: skip
 
 
 def validation_page(document: dict[str, Any]) -> str:
@@ -85,18 +89,21 @@ def validation_page(document: dict[str, Any]) -> str:
         notes = [f"{row.quantity}: {row.note}" for row in rows if row.note]
         lines += ["", *(f"- {note}" for note in notes)] if notes else []
     missing = missing_lines(document)
-    lines += ["", "## Figures that miss", "", *(f"- {line}" for line in missing)] if missing else []
+    lines += ["", "## Figures that differ", "", *(f"- {line}" for line in missing)] if missing else []
     return "\n".join(lines) + "\n"
 
 
 def validation_csv(document: dict[str, Any]) -> str:
     """One row a figure."""
-    keys = ("group", "quantity", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "kind", "source", "note",
+    keys = ("group", "quantity", "unit", "ours", "theirs", "theirs_low", "theirs_high", "ratio", "tolerance", "verdict", "kind", "source", "note",
             "deviation")  # fmt: skip
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)
-    writer.writerows([["" if row[key] is None else row[key] for key in keys] for row in document["checks"]])
+    for row in document["checks"]:
+        low, high = row["interval"] or (None, None)
+        cells = row | {"theirs_low": low, "theirs_high": high}
+        writer.writerow(["" if cells[key] is None else cells[key] for key in keys])
     return text.getvalue()
 
 
@@ -138,9 +145,10 @@ def rows_by_group(document: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
 
 
 def _row(row: dict[str, Any]) -> Row:
-    theirs = "-" if row["theirs"] is None else f"{row['theirs']:,.6g}"
+    interval = " to ".join(f"{end:,.6g}" for end in row["interval"] or ())
+    theirs = interval or "-" if row["theirs"] is None else f"{row['theirs']:,.6g}"
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
-    tolerance = "-" if row["tolerance"] is None else f"{row['tolerance']:.2%}" if row["tolerance"] > 1e-6 else "exact"
-    verdict = row["verdict"] + (f" ({row['deviation']})" if row["verdict"] == "misses" and row["deviation"] else "")
+    tolerance = "-" if row["tolerance"] is None else f"{row['tolerance']:.0%}" if row["tolerance"] else "exact"
+    verdict = row["verdict"] + (f", see '{row['deviation']}'" if row["verdict"] == "deviates" else "")
     cells = (row["quantity"], row["unit"], f"{row['ours']:,.6g}", theirs, ratio, tolerance, verdict, row["source"])
     return Row(row["verdict"], cells, row["source"], row["quantity"], row["note"])

@@ -148,7 +148,7 @@ def _check_data(sweep: Sweep) -> None:
     axis = None if (name := sweep.axis_of("images")) is None else sweep.axes[name].values
     asked = given.images if axis is None else axis.high if isinstance(axis, Range) else max(axis)
     with _telling(sweep, "inference.data"):
-        load_dataset(sweep.path_of(given.data), images=None if asked is None else int(asked))
+        load_dataset(sweep.path_of(given.data), images=1 if asked is None else int(asked))
     if given.device is not None:
         with _telling(sweep, "inference.device"):
             load_device(sweep.path_of(given.device))
@@ -302,7 +302,7 @@ def fingerprint(sweep: Sweep, data: Mapping[str, Any]) -> str:
     """Hash of all that :func:`plan` depends on: the sweep as plain data, the files that it names, the code."""
     from pimsim.workload.catalogue import shipped
 
-    files = [shipped().get(name, Path(sweep.path_of(name))) for name in sweep.workloads]
+    files = [shipped().get(path, Path(path)) for path in map(sweep.path_of, sweep.workloads)]
     cells = None
     if (given := sweep.inference) is not None:
         files.append(Path(sweep.path_of(given.data)))

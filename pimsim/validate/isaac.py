@@ -11,7 +11,7 @@ from pimsim.mapping.arithmetic import Arithmetic
 from pimsim.mapping.compile import map_network
 from pimsim.technology import roll_up
 from pimsim.validate.checks import Check
-from pimsim.validate.published import ISAAC_CE, ISAAC_FIRST_VERSION, compare
+from pimsim.validate.published import ISAAC_CE, ISAAC_DEVIATING, compare
 from pimsim.workload import Builder, Workload, lower
 
 _TABLE, _TIMING, _ADC = "ISAAC: table and densities", "ISAAC: pipeline", "ISAAC: converters"
@@ -22,9 +22,9 @@ SLOT_PS = 100_000
 def table_checks(system: System) -> list[Check]:
     """Roll-up of power and area, arrays, peak, densities, ratios to DaDianNao."""
     return [
-        Check(_TABLE, row.quantity, row.unit, row.ours, row.published, row.tolerance, row.source, note=row.note,
-              deviation=row.deviation)
-        for row in compare((*ISAAC_CE, *ISAAC_FIRST_VERSION), system)
+        Check(_TABLE, row.quantity, row.unit, row.ours, row.published, row.tolerance, row.source, row.kind, row.note,
+              row.deviation)
+        for row in compare((*ISAAC_CE, *ISAAC_DEVIATING), system)
     ]  # fmt: skip
 
 
@@ -42,7 +42,11 @@ def timing_checks(system: System) -> list[Check]:
 
 
 def filled_chip_check() -> Check:
-    """One layer that fills all crossbars of a chip: 1024 inputs and 192 outputs take a tile, 168 copies the chip."""
+    """One layer that fills all crossbars of a chip: 1024 inputs and 192 outputs take a tile, 168 copies the chip.
+
+    What is published is two figures between which any share of filling may lie; how many vectors a copy works through
+    is not said, and is chosen here: nothing can be checked.
+    """
     copies, windows_each = 168, 4
     keys = ["host.gb_per_s=1e3", f"mapping.layer_replication.map={copies}", "mapping.windows=interleaved"]
     system = load_system("isaac-ce", keys)
@@ -53,11 +57,10 @@ def filled_chip_check() -> Check:
     first_of_last = timing.window_start_ps[0, program.replicas.window_first[1:-1]].max()
     time_s = float(timing.image_done_ps[0] - first_of_last) / 1e12
     ce = 2 * network.macs / time_s / 1e9 / roll_up(system).chip.area_mm2
-    low, high = 352, 483
-    return Check(_TIMING, "CE of a layer that fills the chip", "GOPS/(s mm2)", ce, (low + high) / 2,
-                 (high - low) / (high + low), "a later paper on a polyhedral compiler: 352 measured, 483 busy",
-                 note=f"anything from {low} to {high}; ours is of {windows_each} vectors a copy, its filling "
-                      "included")  # fmt: skip
+    return Check(_TIMING, "CE of a layer that fills the chip", "GOPS/(s mm2)", ce, None, None,
+                 "a later paper on a polyhedral compiler: 352 measured, 483 busy", "not checkable",
+                 f"ours is of {windows_each} vectors a copy, the filling of the pipeline included: a number that is "
+                 "chosen here, and that brings ours near the one end or the other", interval=(352, 483))  # fmt: skip
 
 
 def _pointwise(inputs: int, outputs: int, height: int, width: int) -> Workload:

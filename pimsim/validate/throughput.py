@@ -19,7 +19,7 @@ from pimsim.costmodels.dadiannao import DaDianNao, dadiannao, fewest_chips
 from pimsim.simulation import map_workload, simulate
 from pimsim.technology import PeakMetrics, peak_metrics
 from pimsim.technology.components import vector_ns
-from pimsim.validate.checks import Check
+from pimsim.validate.checks import TOLERANCE, Check
 from pimsim.workload import load_workload
 
 GROUP = "ISAAC over DaDianNao: throughput"
@@ -73,7 +73,7 @@ def chips_of(workload: str) -> int:
 
 
 def _peak(isaac: PeakMetrics) -> Check:
-    return Check(GROUP, "ratio of peaks, chip by chip", "x", isaac.tops / DaDianNao().peak_tops, 7.4, 0.01,
+    return Check(GROUP, "ratio of peaks, chip by chip", "x", isaac.tops / DaDianNao().peak_tops, 7.4, TOLERANCE,
                  "41.29 TOPS / 5.58 TOPS", "definition", "5.58 TOPS is recalled")  # fmt: skip
 
 

@@ -95,14 +95,16 @@ class TrainingCase:
     batch: int
     iterations: int
     sub_batch: int | None
+    weight_gradient: str
 
     def program(self) -> Program:
         """The mapping of the case; a case that does not fit its system is not counted as an example."""
         rows, tiers = self.system.chip.tile.ima.crossbar.rows, self.system.chip.tiers
         assert tiers is not None
         cores = self.system.chip.tiles // len(tiers) * sum(kind == "gpu" for kind in tiers)
-        options = Training(self.batch, min(rows, 16), cores, "sub-batch" if self.sub_batch else "batch", self.sub_batch)
         try:
+            options = Training(self.batch, min(rows, 16), cores, "sub-batch" if self.sub_batch else "batch",
+                               self.sub_batch, self.weight_gradient)  # fmt: skip
             program = map_network(expand_training(self.dataflow, options), self.system, self.network)
         except InputError:
             reject()
@@ -118,5 +120,5 @@ def training_cases(draw: st.DrawFn) -> TrainingCase:
     sub_batch = draw(st.sampled_from((None, None, 2))) if batch == 4 else None
     return TrainingCase(
         dataflow, draw(heterogeneous(dataflow)), draw(st.sampled_from(("packet", "packet", "ideal"))), batch,
-        draw(st.integers(1, 3)), sub_batch,
+        draw(st.integers(1, 3)), sub_batch, draw(st.sampled_from(("gpu", "gpu", "outer"))),
     )  # fmt: skip

@@ -193,14 +193,14 @@ class TestUpdate:
 class TestWeights:
     """conv1 uses the same weights for two images; the addition, which stands for the gradient, is soon done with both.
 
-        slot          1    3    6       17 18                      55 57      60      71 72
-        conv1         r x ...           r x ... (38)               r x ...            r x ...
-        add2          r    r                  r (image 2)             r (image 3)
-        update3                            r W ... 29 ... 40 ... a(54)w|                 r W ...
+        slot          1    3    6       17 18      36     39            73   75    78    89 90       108
+        conv1         r x ...           r x ... x|                      r x ...          r x ... x|
+        add2          r    r                       r (image 2)               r (image 3)
+        update3                                    r W ... 47 ... 58 ...a(72)w|                       r W ...
 
-    The update has its gradient at slot 6, but writes no row before conv1 has read for the second time, from slot 17
-    to 18.  Its three windows start 11 slots apart, the last is through at 40 + 14; one slot later conv1 goes on.  The
-    first iteration's weights are there from the beginning.
+    The update has its gradient at slot 6, but writes no row before the second image has left conv1's crossbars: read
+    from slot 17 to 18, in them for 18 more.  Its three windows start 11 slots apart, the last is through at 58 + 14;
+    one slot later conv1 goes on.  The first iteration's weights are there from the beginning.
     """
 
     def run(self, engine, network="packet"):
@@ -218,24 +218,24 @@ class TestWeights:
 
     def test_new_weights_are_waited_for(self, engine, network):
         program, timing = self.run(engine, network)
-        assert starts(timing, program, 1) == [[1], [17], [55], [71]]
+        assert starts(timing, program, 1) == [[1], [17], [73], [89]]
 
     def test_no_row_is_written_while_the_old_weights_are_in_use(self, engine):
         program, timing = self.run(engine)
-        assert sent(timing, program, 2) == [[3], [5], [21], [59]]
-        assert starts(timing, program, 3) == [[18, 29, 40], [72, 83, 94]]
-        assert sent(timing, program, 3) == [[32, 43, 54], [86, 97, 108]]
-        assert timing.lost_ps["space"][3] == (72 - 60) * SLOT_PS
+        assert sent(timing, program, 2) == [[3], [5], [39], [77]]
+        assert starts(timing, program, 3) == [[36, 47, 58], [108, 119, 130]]
+        assert sent(timing, program, 3) == [[50, 61, 72], [122, 133, 144]]
+        assert timing.lost_ps["space"][3] == (108 - 78) * SLOT_PS
 
     def test_an_iteration_is_done_when_its_weights_are_written(self, engine):
         _, timing = self.run(engine)
-        assert timing.image_done_ps.tolist() == [55 * SLOT_PS, 109 * SLOT_PS]
+        assert timing.image_done_ps.tolist() == [73 * SLOT_PS, 145 * SLOT_PS]
 
     def test_runs_that_are_not_made_have_no_times(self, engine):
         program, timing = self.run(engine)
         assert timing.layer_first_ps.shape == timing.layer_last_ps.shape == (4, 4)
-        assert (timing.layer_first_ps[:, 3] / SLOT_PS).tolist() == [18, 72, -1 / SLOT_PS, -1 / SLOT_PS]
-        assert (timing.layer_last_ps[:, 3] / SLOT_PS).tolist() == [54, 108, -1 / SLOT_PS, -1 / SLOT_PS]
+        assert (timing.layer_first_ps[:, 3] / SLOT_PS).tolist() == [36, 108, -1 / SLOT_PS, -1 / SLOT_PS]
+        assert (timing.layer_last_ps[:, 3] / SLOT_PS).tolist() == [72, 144, -1 / SLOT_PS, -1 / SLOT_PS]
         last_windows = slice(*program.replicas.window_first[3:5])
         assert np.all(timing.window_start_ps[2:, last_windows] == -1)
         assert np.all(timing.window_sent_ps[2:, last_windows] == -1)

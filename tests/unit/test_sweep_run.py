@@ -12,7 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from pathlib import Path
 
 import pytest
@@ -90,7 +90,9 @@ def test_points_apart_in_what_adcs_resolve_are_run_once_and_each_has_its_own_res
     import pimsim
     from pimsim.arch import run as engine
     from pimsim.results import result_json
+    from pimsim.sweep import evaluation
 
+    monkeypatch.setattr(evaluation, "_kept", OrderedDict())
     runs = Counter()
     real = engine.run_compiled
     monkeypatch.setattr(engine, "run_compiled", lambda *a, **k: (runs.update(["run"]), real(*a, **k))[1])
@@ -100,7 +102,8 @@ def test_points_apart_in_what_adcs_resolve_are_run_once_and_each_has_its_own_res
     assert runs["run"] == 1
     study = load_study(tmp_path / "s")
     for n, (bits, steps) in enumerate(itertools.product([9, 4, 8], ["levels", "full"])):
-        alone = pimsim.simulate("mnist-mlp", "isaac-ce", noc="ideal", overrides=[f"{adc}.bits={bits}", f"{adc}.range={steps}"])
+        alone = pimsim.simulate("mnist-mlp", "isaac-ce", noc="ideal",
+                                overrides=[f"{adc}.bits={bits}", f"{adc}.range={steps}"])  # fmt: skip
         assert result_json(study.result(n)) == result_json(alone)
     assert len({study.result(n).notes for n in range(6)}) > 1
 

@@ -140,10 +140,12 @@ def test_points_that_do_not_hold_are_left_out(tmp_path):
     # one key set in two places
     (HEAD + "axes:\n  a: {key: chip.tiles, grid: [1]}\n  b: {key: chip.tiles, grid: [2]}\n",
      ":6: axes.b: sets 'chip.tiles', which axes.a sets already"),
-    (HEAD + "axes:\n  a: {keys: [chip.tiles, chip.tiles], grid: [1]}\n", ":5: axes.a: sets 'chip.tiles', which axes.a"),
+    (HEAD + "axes:\n  a: {keys: [chip.tiles, chip.tiles], grid: [1]}\n",
+     ":5: axes.a: sets 'chip.tiles', which axes.a sets already"),
     (HEAD + "axes:\n  a: {key: chip.tile.ima.adc, grid: [1]}\n  b: {key: chip.tile.ima.adc.bits, grid: [2]}\n",
      ":6: axes.b: sets 'chip.tile.ima.adc.bits', which axes.a sets already (with 'chip.tile.ima.adc')"),
-    (GOOD + "set: {chip.tile.imas: 9}\n", ":5: axes.imas: sets 'chip.tile.imas', which set.chip.tile.imas sets already"),
+    (GOOD + "set: {chip.tile.imas: 9}\n",
+     ":5: axes.imas: sets 'chip.tile.imas', which set.chip.tile.imas sets already"),
     # conditions that compare with what never is
     (GOOD + "conditions:\n  - workload != 'mnist-mpl'\n",
      ":7: conditions.0: \"workload != 'mnist-mpl'\": workload is never 'mnist-mpl', did you mean 'mnist-mlp'?; allowed: "
@@ -160,14 +162,15 @@ def test_points_that_do_not_hold_are_left_out(tmp_path):
      ":6: axes.net: packet does not go with fidelity analytical; allowed: conditions: "
      "[\"fidelity == 'engine' or net == 'ideal'\"]"),
     # what is executed
-    (GOOD + "inference: {data: digits, images: -5}\n", ":6: inference.images: -5 is not allowed; allowed: a whole number"),
+    (GOOD + "inference: {data: digits, images: -5}\n", ":6: inference.images: -5 is not allowed; allowed: a whole"),
     (GOOD + "inference: {data: digits, images: many}\n", ":6: inference.images: 'many' is not allowed"),
     (GOOD + "inference: {data: digits, calibration: 0}\n", ":6: inference.calibration: 0 is not allowed"),
     (GOOD + "inference: {data: digets}\n", ":6: inference.data: dataset: no dataset is called 'digets', did you mean"),
     (GOOD + "inference: {data: digits, images: 99999}\n", ":6: inference.data: images: 99999 images of 'digits' are"),
     (GOOD + "inference: {data: digits, device: reram}\n", ":6: inference.device: 'reram' is neither a shipped device"),
     (GOOD.replace("[isaac-ce]", "[isaac-ce, isaac-ce]"), ":2: systems.1: 'isaac-ce' is there twice"),
-    (GOOD + "files: {mnist-mpl: a.yaml}\n", ":6: files.mnist-mpl: is named nowhere in the sweep, did you mean 'mnist-mlp'"),
+    (GOOD + "files: {mnist-mpl: a.yaml}\n",
+     ":6: files.mnist-mpl: is named nowhere in the sweep, did you mean 'mnist-mlp'"),
 ])  # fmt: skip
 def test_what_is_wrong_is_told_in_one_line(tmp_path, text, told):
     with pytest.raises(InputError) as caught:

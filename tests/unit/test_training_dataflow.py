@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -293,10 +294,10 @@ def check_work(dataflow: Dataflow, inference: Dataflow, chosen: Training) -> Non
         of = [node for node in dataflow.nodes if node.name.startswith(layer.name + "/")]
         gradients = [node for node in of if node.operation == "WeightGradient"]
         matrices = [node for node in inference.nodes if node.kind == "mvm"]
-        work = layer.macs * chosen.cores / sum(node.macs for node in matrices)
-        room = weights_of(layer) * chosen.cores / sum(weights_of(node) for node in matrices)
+        work = Fraction(layer.macs * chosen.cores, sum(node.macs for node in matrices))
+        room = Fraction(weights_of(layer) * chosen.cores, sum(weights_of(node) for node in matrices))
         channels = sum(edge.channels for edge in layer.edges)
-        assert len(gradients) == min(max(math.ceil(work), math.ceil(room)), channels)
+        assert len(gradients) == min(math.ceil(max(work, room)), channels)
         assert sum(node.flops for node in gradients) == 2 * layer.macs
         size = weights_of(layer)
         assert sum(node.flops for node in of if node.operation == "Optimiser") == 4 * size

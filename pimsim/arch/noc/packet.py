@@ -26,6 +26,16 @@ def emission_of(M, at, r, run):  # type: ignore[no-untyped-def]
 
 
 @behaviour
+def sent_at(T, at, window, emission):  # type: ignore[no-untyped-def]
+    """Where the time is kept at which an emission of a window left: rings are longer than what is ever under way."""
+    first = T[at.win_sent_ps + window]
+    length = T[at.win_sent_ps + window + 1] - first
+    if length == 2:
+        return first + (emission & 1)
+    return first + emission % length
+
+
+@behaviour
 def launch(M, T, at, H, time, v):  # type: ignore[no-untyped-def]
     """The output of the replica's oldest active window leaves at ``time``, if it is needed anywhere."""
     r = REPLICA * v
@@ -43,7 +53,7 @@ def launch(M, T, at, H, time, v):  # type: ignore[no-untyped-def]
         M[at.rep_active_run + r] = run + 1
     emission = emission_of(M, at, r, run)
     if emission >= 0 and T[at.win_tree + window] >= 0:
-        M[at.win_sent_ps + (emission & 1) * at.n_windows + window] = time
+        M[sent_at(T, at, window, emission)] = time
         send(M, T, at, H, time, T[at.win_tree + window])
 
 

@@ -16,7 +16,7 @@ from pimsim.report.page.drawing import Drawing, drawn, file_name, write_csv
 from pimsim.report.page.html import Section
 from pimsim.report.page.points import Points
 from pimsim.report.page.versus import set_beside
-from pimsim.report.validation import HEADS, LEGEND, counts_line, missing_lines, rows_by_group, unchecked_lines
+from pimsim.report.validation import HEADS, LEGEND, STRONG, counts_line, missing_lines, rows_by_group, unchecked_lines
 from pimsim.results.inference import InferenceResult, InferenceSweep
 from pimsim.results.record import Result
 from pimsim.results.staging import staged_file, staged_folder, write_error
@@ -154,7 +154,7 @@ def _validation(document: Mapping[str, Any]) -> str:
     """Published figures beside ours, as `pimsim validate` shows them."""
     parts = [html.text(f"{counts_line(dict(document))}. {LEGEND}", "soft")]
     for group, rows in rows_by_group(dict(document)):
-        strong = [n for n, row in enumerate(rows) if row.verdict == "misses"]
+        strong = [n for n, row in enumerate(rows) if row.verdict in STRONG]
         parts.append(f"<h3>{html.escape(group)}</h3>")
         parts.append(html.table(HEADS, [row.cells for row in rows], strong=strong, words=(1, 6, 7)))
     parts += [html.text(line, "warn") for line in missing_lines(dict(document))]
