@@ -1,7 +1,13 @@
 """Fits the efficiencies of a roofline to a measured file, one a class of operations, and says what error is left.
 
-The measured kernels of a class (:data:`~pimsim.costmodels.roofline.CLASSES`) took some time together; its efficiency is
-the one at which the roofline says the same:
+What is fitted to is the time of a batch, measured without profiling.  Kernel by kernel times are of runs of their own:
+profiling adds to each (their sum may be more than twice the batch), and between kernels of a GPU there may be gaps
+(their sum is less).  So they tell shares alone: each is multiplied by
+
+    scale = measured time of the batch / sum of the measured kernels
+
+The kernels of a class (:data:`~pimsim.costmodels.roofline.CLASSES`), so scaled, took some time together; its efficiency
+is the one at which the roofline says the same:
 
     efficiency = sum of max(FLOPs / peak, bytes / bandwidth) / (measured time - launches x launch overhead)
 
@@ -9,7 +15,9 @@ A class that is faster than its roof keeps an efficiency of 1, and its error sho
 stayed in a cache.
 
 Sums are fitted, so that their error is 0 where a class is slower than its roof; how well one number serves all kernels
-of a class is the error kernel by kernel.  Both are of the data that was fitted; another network may be further off.
+of a class is the error kernel by kernel.  The error of the whole is that of the calibrated roofline's batch, kernels
+that were not measured included, to the measured batch.  All are of the data that was fitted; another network may be
+further off.
 """
 
 from __future__ import annotations
@@ -19,7 +27,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pimsim.baselines.measured_files import Measured
-from pimsim.costmodels.roofline import CLASSES, NOT_EXECUTED, RooflineDevice, Work, kernel_cost, operation_class, works
+from pimsim.costmodels.roofline import (
+    CLASSES,
+    NOT_EXECUTED,
+    RooflineDevice,
+    Work,
+    kernel_cost,
+    operation_class,
+    roofline,
+    works,
+)
 from pimsim.errors import InputError
 from pimsim.workload.operations.registry import TABLE
 from pimsim.workload.records import Workload
@@ -37,11 +54,15 @@ class Calibration:
     batch: int
     efficiency: Mapping[str, float]  #: by class
     kernels: Mapping[str, int]  #: of each class
-    measured_us: Mapping[str, float]  #: sum over the class's kernels, for a batch
+    measured_us: Mapping[str, float]  #: sum over the class's kernels, scaled to the batch
     fitted_us: Mapping[str, float]  #: the same, from the roofline
     kernel_error: Mapping[str, float]
     #: by class: sum of |roofline - measured| over the kernels that both name, relative to their measured time; a class
     #: of which they name none in common is left out
+    fused: bool  #: whether activations ran in the kernels before them: the roofline is to be taken so
+    scale: float  #: measured time of a batch over the sum of its profiled kernels
+    batch_us: float  #: measured, without profiling
+    roofline_us: float  #: the same from the calibrated roofline
 
     @property
     def errors(self) -> dict[str, float]:
@@ -50,8 +71,8 @@ class Calibration:
 
     @property
     def total_error(self) -> float:
-        """Relative error of the sum of all kernels."""
-        return sum(self.fitted_us.values()) / sum(self.measured_us.values()) - 1
+        """Relative error of the time of a batch."""
+        return self.roofline_us / self.batch_us - 1
 
 
 def calibrate(measured: Measured, workload: Workload, device: RooflineDevice) -> Calibration:
@@ -67,21 +88,32 @@ def calibrate(measured: Measured, workload: Workload, device: RooflineDevice) ->
     """
     _check(measured, workload)
     peak = device.peak(measured.precision)
+    measured, scale = _scaled_to_batch(measured)
     measured_us = _by_class(measured)
-    todo = _works_by_class(workload, measured)
+    fused = _is_fused(workload, measured)
+    todo = _works_by_class(workload, measured, fused)
     present = [kind for kind in CLASSES if todo[kind] and measured_us.get(kind)]
     found = {kind: _efficiency(todo[kind], measured_us[kind], device, peak) for kind in present}
     fitted_device = replace(device, efficiency=found)
     fitted = {kind: _time_us(todo[kind], fitted_device, peak) for kind in present}
+    whole = roofline(workload, fitted_device, batch=measured.batch, precision=measured.precision, fused=fused)
     return Calibration(
         fitted_device, measured.precision, measured.batch, found,
         {kind: len(todo[kind]) for kind in present}, {kind: measured_us[kind] for kind in present}, fitted,
-        _kernel_errors(measured, todo, fitted_device, peak),
+        _kernel_errors(measured, todo, fitted_device, peak), fused, scale, measured.batch_time.median_us,
+        1e6 * whole.time_s,
     )  # fmt: skip
 
 
+def _scaled_to_batch(measured: Measured) -> tuple[Measured, float]:
+    """Kernels that together take as long as a batch does without profiling, and by what they were multiplied."""
+    scale = measured.batch_time.median_us / sum(kernel.median_us for kernel in measured.operations)
+    kernels = tuple(each.model_copy(update={"median_us": each.median_us * scale}) for each in measured.operations)
+    return measured.model_copy(update={"operations": kernels}), scale
+
+
 def _check(measured: Measured, workload: Workload) -> None:
-    if not measured.operations:
+    if not any(kernel.median_us for kernel in measured.operations):
         raise InputError("the measured file has no times of single operations", key="operations",
                          allowed="a file with them: PyTorch tells them on CUDA, onnxruntime on a CPU")  # fmt: skip
     if (measured.model.name, measured.model.macs) != (workload.name, workload.macs):
@@ -97,13 +129,17 @@ def _by_class(measured: Measured) -> dict[str, float]:
     return found
 
 
-def _works_by_class(workload: Workload, measured: Measured) -> dict[str, list[Work]]:
-    """What the roofline takes for the kernels that were measured: fused if the runtime has fused, and without what only
-    moves data and has no kernel of its own there."""
+def _is_fused(workload: Workload, measured: Measured) -> bool:
+    """Whether most element-wise operations have no kernel of their own."""
     seen = {(kernel.name, kernel.type) for kernel in measured.operations}
     alone = [operation for operation in workload.operations
              if TABLE[operation.type].elementwise and operation.type not in NOT_EXECUTED]  # fmt: skip
-    fused = sum((operation.name, operation.type) in seen for operation in alone) * 2 < len(alone)
+    return not alone or sum((operation.name, operation.type) in seen for operation in alone) * 2 < len(alone)
+
+
+def _works_by_class(workload: Workload, measured: Measured, fused: bool) -> dict[str, list[Work]]:
+    """What the roofline takes for the kernels that were measured: without what only moves data and has no kernel of its
+    own there."""
     kernels = works(workload, measured.batch, measured.precision, fused)
     times = {kernel.name: kernel.median_us for kernel in measured.operations}
     named = [_measured_us(work, times) is not None for work in kernels]

@@ -32,6 +32,7 @@ class BaselineRun:
     energy_per_inference_j: float | None  #: None: not measured
     power_w: float | None  #: limit of board or module; None: not known
     die_mm2: float | None  #: of the GPU; None: not known
+    process: str | None = None  #: technology of that die; None: not known
 
     @property
     def inferences_per_s(self) -> float:
@@ -74,11 +75,12 @@ def _on_roofline(
     precision = precision or ("fp16" if "fp16" in preset.peak_tflops else "fp32")
     device = preset.roofline_device(name)
     calibration: Calibration | None = calibrate(measured, workload, device) if measured is not None else None
-    cost = roofline(workload, calibration.device if calibration else device, batch=batch, precision=precision)
+    cost = roofline(workload, calibration.device if calibration else device, batch=batch, precision=precision,
+                    fused=calibration.fused if calibration else True)  # fmt: skip
     return BaselineRun(
         name, preset.title, "calibrated roofline" if calibration else "roofline", workload.name, precision, batch,
         cost.time_s, cost.energy_per_inference_j, preset.loaded_w.value,
-        preset.die_mm2.value if preset.die_mm2 else None,
+        preset.die_mm2.value if preset.die_mm2 else None, preset.process,
     )  # fmt: skip
 
 

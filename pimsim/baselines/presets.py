@@ -40,6 +40,7 @@ class Preset(Spec):
 
     title: str = Field(min_length=1)
     note: str = ""
+    process: str | None = None  #: technology of the die, as its maker calls it
     peak_tflops: dict[Precision, Figure] = Field(min_length=1)  #: int8: TOPS
     bandwidth_gb_per_s: Figure
     launch_us: Figure

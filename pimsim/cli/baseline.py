@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from pimsim.cli.options import JSON, check_name, read_shape
 from pimsim.errors import InputError, did_you_mean
@@ -51,9 +52,12 @@ def list_baselines(as_json: bool) -> None:
               "of the network.")  # fmt: skip
 @_INPUT
 @JSON
-def show(name: str, workload: str | None, measured: str | None, inputs: tuple[str, ...], as_json: bool,
-         **run: Any) -> None:  # fmt: skip
+@click.pass_context
+def show(context: click.Context, name: str, workload: str | None, measured: str | None, inputs: tuple[str, ...],
+         as_json: bool, **run: Any) -> None:  # fmt: skip
     """Show NAME: a preset with its sources, a measured file, or what a paper says of its accelerator."""
+    if workload is None:
+        _refuse_without_network(context)
     from pimsim import baselines
     from pimsim.report import baselines as report
 
@@ -74,6 +78,15 @@ def show(name: str, workload: str | None, measured: str | None, inputs: tuple[st
         document = report.describe_measured(Path(name).stem, baselines.load_measured(name))
         shown = report.measured_tables(document)
     _print(document, None if as_json else shown)
+
+
+def _refuse_without_network(context: click.Context) -> None:
+    """Raises InputError for what says how a network runs, where none is named: nothing would come of it."""
+    for key in ("batch", "precision", "unfused", "inputs"):
+        if context.get_parameter_source(key) is ParameterSource.COMMANDLINE:
+            option = "input" if key == "inputs" else key
+            raise InputError("says how a network runs, and none is named", key=f"--{option}",
+                             allowed="--workload beside it")  # fmt: skip
 
 
 def _show_preset(name: str, workload: str | None, measured: str | None, shapes: dict[str, tuple[int, ...]],
@@ -98,7 +111,7 @@ def _show_preset(name: str, workload: str | None, measured: str | None, shapes: 
             calibration = baselines.calibrate(facts, network, device)
             document["calibration"] = report.describe_calibration(calibration)
             parts.append(report.calibration_table(document["calibration"]))
-            device = calibration.device
+            device, unfused = calibration.device, unfused or not calibration.fused
         cost = roofline(network, device, batch=batch, precision=precision, fused=not unfused)
         document["roofline"] = report.describe_roofline(cost, device)
         parts.append(report.roofline_tables(document["roofline"], terminal().width))

@@ -239,6 +239,10 @@ def describe_calibration(calibration: Calibration) -> dict[str, Any]:
             }
             for kind, error in calibration.errors.items()
         },
+        "fused": calibration.fused,
+        "kernels_scaled_by": calibration.scale,
+        "batch_us": calibration.batch_us,
+        "roofline_us": calibration.roofline_us,
         "total_error": calibration.total_error,
     }
 
@@ -251,8 +255,11 @@ def calibration_table(document: dict[str, Any]) -> Group:
         table.add_row(*map(Text, (kind, str(row["kernels"]), f"{row['efficiency']:.4g}",
                                   with_unit(row["measured_us"] / 1e6, "s"), with_unit(row["fitted_us"] / 1e6, "s"),
                                   f"{row['error']:+.1%}", _share(row["kernel_error"]))))  # fmt: skip
-    table.caption = "kernel by kernel: sum of what each is off by; both errors are of what was fitted"
-    return Group(table, Text(f"All kernels together: {document['total_error']:+.1%}"))
+    table.caption = (f"measured kernels times {document['kernels_scaled_by']:.3g}, so that together they take as long "
+                     "as a batch without profiling; kernel by kernel: sum of what each is off by; all errors are of "
+                     "what was fitted")  # fmt: skip
+    batch, ours = (with_unit(document[key] / 1e6, "s") for key in ("batch_us", "roofline_us"))
+    return Group(table, Text(f"A batch: measured {batch}, roofline {ours} ({document['total_error']:+.1%})"))
 
 
 def _share(value: float | None) -> str:

@@ -1,6 +1,9 @@
-"""Names of components and of parts of time, as people read them."""
+"""Names of components, of parts of time and of runs, as people read them."""
 
 from __future__ import annotations
+
+from pimsim.results.notebook import title
+from pimsim.results.record import Result
 
 COMPONENTS = {
     "ima.crossbar": "crossbars",
@@ -18,6 +21,8 @@ COMPONENTS = {
     "tile.maxpool": "max-pool units",
     "tile.shift_add": "tile shift-and-add",
     "tile.vector": "vector units",
+    "gpu.gpu_core": "GPU cores",
+    "gpu.router": "routers of GPU cores",
     "chip.channel": "channels between routers",
     "chip.link": "chip links",
     "chip.dram": "DRAM",
@@ -39,3 +44,21 @@ TIME_GROUPS = {
 def component_label(component: str, static: bool = False) -> str:
     """'ima.adc' in words."""
     return COMPONENTS.get(component, component) + (", static" if static else "")
+
+
+ANALYTICAL = "analytical"  #: ``source.engine`` of an estimate, and ``fidelity`` of its point in a study
+
+
+def method_words(fidelity: str, network: str) -> str:
+    """How figures were found; those of different methods are not averaged.
+
+    Args:
+        fidelity: ``analytical``, or any engine's name.
+        network: ideal, packet or flit.
+    """
+    return f"{'analytical estimate' if fidelity == ANALYTICAL else 'simulated'}, {network} network"
+
+
+def run_title(result: Result) -> str:
+    """What was run on what; an estimate says that it is one."""
+    return title(result) + (", analytical estimate" if result.source.engine == ANALYTICAL else "")

@@ -11,8 +11,8 @@ from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.report.labels import component_label
-from pimsim.results.notebook import headline_rows, remarks, shortened, title, warnings, with_unit
+from pimsim.report.labels import component_label, run_title
+from pimsim.results.notebook import headline_rows, remarks, shortened, warnings, with_unit
 from pimsim.results.record import LayerResult, Result
 
 WIDTH_OF_FILES = 170  #: columns where the output is no terminal
@@ -73,11 +73,6 @@ def result_tables(result: Result, width: int) -> Group:
     return Group(layer_table(result, width), summary_table(result), energy_line(result), *warned, *notes)
 
 
-def _title(result: Result) -> str:
-    """What was run on what, and whether by events."""
-    return title(result) + (", analytical estimate" if result.source.engine == "analytical" else "")
-
-
 def layer_table(result: Result, width: int) -> Table:
     """One row a layer; the shares of time of a row add up to 100 %."""
     energies = [sum(energy.values()) for energy in result.costs.by_layer_pj]
@@ -92,7 +87,7 @@ def layer_table(result: Result, width: int) -> Table:
             break
     else:
         names = [shortened(name, max(6, width - 2 - sum(widths))) for name in names]
-    table = Table(title=Text(_title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
+    table = Table(title=Text(run_title(result), "bold"), box=SIMPLE_HEAD, caption_justify="left", title_justify="left",
                   header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
     table.add_column("layer", no_wrap=True)
     for column in columns:

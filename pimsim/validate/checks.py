@@ -48,7 +48,7 @@ class Check:
         if self.kind == "not checkable" or self.ratio is None or self.tolerance is None:
             return "not checkable"
         agrees = abs(self.ratio - 1) <= self.tolerance
-        if self.deviation and not (agrees and self.kind == "definition"):
+        if self.deviation and self.ratio != 1:
             return "deviates"
         if not agrees:
             return "misses"

@@ -205,7 +205,11 @@ def synthetic(efficiency: dict[str, float], fused: bool) -> Measured:
     cost = roofline(load_workload("lenet5-fashion"), device, batch=64, fused=fused)
     kernels = [{"name": each.work.name, "type": each.work.type, "median_us": each.time_s * 1e6}
                for each in cost.kernels]  # fmt: skip
-    return measured(operations=kernels, batch=64)
+    return measured(operations=kernels, batch=64, batch_time=_time(cost.time_s * 1e6))
+
+
+def _time(us: float) -> dict[str, float]:
+    return {"median_us": us, "low_us": us, "high_us": us}
 
 
 @pytest.mark.parametrize("fused", [True, False])
@@ -225,7 +229,9 @@ def test_kernels_named_after_the_last_fused_operation_are_recognised() -> None:
     cost = roofline(load_workload("lenet5-fashion"), device, batch=64)
     kernels = [{"name": (each.work.name, *each.work.fused)[-1], "type": each.work.type, "median_us": each.time_s * 1e6}
                for each in cost.kernels if each.work.name != "pool2"]  # fmt: skip
-    found = calibrate(measured(operations=kernels, batch=64), load_workload("lenet5-fashion"), preset_device("v100"))
+    batch = _time(sum(each["median_us"] for each in kernels))
+    facts = measured(operations=kernels, batch=64, batch_time=batch)
+    found = calibrate(facts, load_workload("lenet5-fashion"), preset_device("v100"))
     assert found.efficiency == pytest.approx(dict(device.efficiency), rel=1e-6)
     assert found.kernels == {"memory": 1, "matrix": 3, "convolution": 2}
     assert found.kernel_error == pytest.approx(dict.fromkeys(found.efficiency, 0.0), abs=1e-9)
@@ -234,8 +240,8 @@ def test_kernels_named_after_the_last_fused_operation_are_recognised() -> None:
 def test_kernels_of_a_class_that_differ_leave_an_error_though_their_sum_fits() -> None:
     whole = synthetic({"convolution": 0.01}, fused=True)
     times = {"conv1": 10.0, "conv2": 1000.0}
-    uneven = measured(batch=64, operations=[each.model_dump() | {"median_us": times.get(each.name, each.median_us)}
-                                            for each in whole.operations])  # fmt: skip
+    kernels = [each.model_dump() | {"median_us": times.get(each.name, each.median_us)} for each in whole.operations]
+    uneven = measured(batch=64, operations=kernels, batch_time=_time(sum(each["median_us"] for each in kernels)))
     found = calibrate(uneven, load_workload("lenet5-fashion"), preset_device("v100"))
     assert found.errors["convolution"] == pytest.approx(0, abs=1e-9)
     one, two = (synthetic(dict(found.efficiency), fused=True).operations[at].median_us for at in (0, 2))
@@ -244,11 +250,35 @@ def test_kernels_of_a_class_that_differ_leave_an_error_though_their_sum_fits() -
 
 def test_kernels_faster_than_their_roof_leave_an_error_that_is_shown() -> None:
     whole = synthetic({}, fused=True)
-    faster = measured(batch=64, operations=[each.model_dump() | {"median_us": each.median_us / 2}
-                                            for each in whole.operations])  # fmt: skip
+    faster = whole.model_copy(update={"batch_time": whole.batch_time.model_copy(
+        update={"median_us": whole.batch_time.median_us / 2})})  # fmt: skip
     found = calibrate(faster, load_workload("lenet5-fashion"), preset_device("v100"))
     assert set(found.efficiency.values()) == {1.0}
     assert found.total_error == pytest.approx(1.0)
+
+
+def test_profiled_kernels_are_scaled_to_the_batch_and_the_error_is_the_batchs() -> None:
+    """Profiling that makes each kernel take 2.5 times as long changes nothing but the scale."""
+    wanted = {"convolution": 0.01, "matrix": 0.002, "memory": 0.02}
+    whole = synthetic(wanted, fused=True)
+    slow = whole.model_copy(update={"operations": tuple(
+        each.model_copy(update={"median_us": 2.5 * each.median_us}) for each in whole.operations)})  # fmt: skip
+    found = calibrate(slow, load_workload("lenet5-fashion"), preset_device("v100"))
+    assert found.scale == pytest.approx(0.4)
+    assert found.efficiency == pytest.approx(wanted, rel=1e-6)
+    assert found.roofline_us == pytest.approx(whole.batch_time.median_us) and found.total_error == pytest.approx(0)
+
+
+def test_the_stated_error_is_that_of_the_roofline_that_is_used() -> None:
+    """A kernel that the runtime does not have is still part of the roofline's batch."""
+    whole = synthetic({"convolution": 0.01, "matrix": 0.002, "memory": 0.02}, fused=True)
+    kernels = [each.model_dump() for each in whole.operations if each.name != "pool2"]
+    facts = measured(operations=kernels, batch=64, batch_time=_time(sum(each["median_us"] for each in kernels)))
+    network = load_workload("lenet5-fashion")
+    found = calibrate(facts, network, preset_device("v100"))
+    run = run_on_baseline("v100", network, batch=64, precision="fp32", measured=facts)
+    assert found.total_error == pytest.approx(run.batch_s * 1e6 / facts.batch_time.median_us - 1)
+    assert found.total_error > 0.01
 
 
 def test_calibration_refuses_what_it_cannot_use() -> None:

@@ -148,8 +148,8 @@ def test_points_that_do_not_hold_are_left_out(tmp_path):
      ":5: axes.imas: sets 'chip.tile.imas', which set.chip.tile.imas sets already"),
     # conditions that compare with what never is
     (GOOD + "conditions:\n  - workload != 'mnist-mpl'\n",
-     ":7: conditions.0: \"workload != 'mnist-mpl'\": workload is never 'mnist-mpl', did you mean 'mnist-mlp'?; allowed: "
-     "'mnist-mlp'"),
+     ":7: conditions.0: \"workload != 'mnist-mpl'\": workload is never 'mnist-mpl', did you mean 'mnist-mlp'?; "
+     "allowed: 'mnist-mlp'"),
     (GOOD + "conditions:\n  - system in ('isaac-ce', 'isaac')\n", "system is never 'isaac', did you mean 'isaac-ce'?"),
     (GOOD + "conditions:\n  - 5 == imas\n", ":7: conditions.0: '5 == imas': imas is never 5; allowed: 4, 8"),
     (GOOD + "conditions:\n  - imas > 8\n", ":6: conditions: leave no point"),

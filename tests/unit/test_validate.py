@@ -19,9 +19,9 @@ from pimsim.costmodels import pipelayer
 from pimsim.costmodels.chip import estimate
 from pimsim.costmodels.dadiannao import DaDianNao, dadiannao, fewest_chips
 from pimsim.errors import InputError
-from pimsim.report.validation import validation_csv, validation_page
+from pimsim.report.validation import unchecked_lines, validation_csv, validation_page
 from pimsim.validate import energy, suite, throughput
-from pimsim.validate.checks import Check, describe_checks
+from pimsim.validate.checks import TOLERANCE, Check, describe_checks
 from pimsim.validate.isaac import narrowest_adc, table_checks
 from pimsim.validate.pipelayer import walk, walked_training
 from pimsim.validate.suite import run_checks
@@ -47,6 +47,9 @@ def check(ours: float = 1.0, theirs: float | None = 1.0, tolerance: float | None
         (check(0.89, 1.0), "misses"),
         (check(5, 5, 0), "agrees"),
         (check(5, 6, 0), "misses"),
+        (check(1.01, 1.0, deviation="a topic"), "deviates"),
+        (check(2.0, 1.0, deviation="a topic"), "deviates"),
+        (check(kind="definition", deviation="a topic"), "definition"),
         (check(kind="definition"), "definition"),
         (check(2.0, 1.0, kind="definition"), "misses"),
         (check(kind="not checkable"), "not checkable"),
@@ -69,11 +72,37 @@ def test_every_claim_of_the_issue_is_checked(checks: list[Check]) -> None:
     assert all(each.source for each in checks)
 
 
-def test_only_the_first_version_of_pe_misses_and_every_miss_has_its_entry(checks: list[Check]) -> None:
-    assert [each.quantity for each in checks if each.verdict == "misses"] == ["PE, first version"]
+def test_nothing_misses_and_what_deviates_has_its_entry(checks: list[Check]) -> None:
+    assert [each.quantity for each in checks if each.verdict == "misses"] == []
+    assert [each.quantity for each in checks if each.verdict == "deviates"] == ["CE", "CE of IMAs alone",
+                                                                               "PE, first version"]  # fmt: skip
     topics = {line.split("|")[1].strip() for line in DEVIATIONS.read_text().splitlines() if line.startswith("| ")}
     assert {each.deviation for each in checks if each.deviation} <= topics
-    assert all(each.deviation for each in checks if each.verdict == "misses")
+    assert all(each.deviation for each in checks if each.verdict == "deviates")
+    assert "ISAAC, energy below DaDianNao's, the same networks" in topics
+
+
+def test_there_is_one_tolerance_and_none_for_whole_numbers(checks: list[Check]) -> None:
+    assert {each.tolerance for each in checks} == {None, 0, TOLERANCE}
+    whole = ("", "cycles", "bit")
+    assert all((each.tolerance == 0) == (each.unit in whole) for each in checks if each.tolerance is not None)
+
+
+def test_arithmetic_on_the_table_itself_is_called_a_definition(checks: list[Check]) -> None:
+    circular = ("power of an IMA", "area of an IMA", "crossbars of a chip", "peak", "SE", "PE",
+                "ratio of peaks, chip by chip")  # fmt: skip
+    assert {each.quantity: each.verdict for each in checks if each.quantity in circular} == dict.fromkeys(
+        circular, "definition")  # fmt: skip
+
+
+def test_an_interval_is_shown_and_not_checked(checks: list[Check]) -> None:
+    row = next(each for each in checks if each.quantity == "CE of a layer that fills the chip")
+    assert (row.theirs, row.interval, row.verdict) == (None, (352, 483), "not checkable")
+    document = json.loads(json.dumps(describe_checks([row])))
+    assert "| 352 to 483 |" in validation_page(document)
+    cells = next(csv.DictReader(validation_csv(document).splitlines()))
+    assert (cells["theirs_low"], cells["theirs_high"], cells["theirs"]) == ("352", "483", "")
+    assert any(row.quantity in line and "chosen here" in line for line in unchecked_lines(document))
 
 
 def test_what_is_recalled_is_never_called_agreement(checks: list[Check]) -> None:
@@ -211,8 +240,9 @@ def test_dadiannao_refuses_what_it_does_not_know() -> None:
 
 @pytest.fixture
 def two(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks that take no time: one agrees, one misses."""
-    rows = [check(), replace(check(2.0), quantity="other | figure", note="known", deviation="a topic")]
+    """Checks that take no time: one agrees, one deviates, one misses."""
+    rows = [check(), replace(check(2.0), quantity="other | figure", note="known", deviation="a topic"),
+            replace(check(0.5), quantity="third")]  # fmt: skip
     monkeypatch.setattr(suite, "run_checks", lambda simulated: rows)
 
 
@@ -221,7 +251,8 @@ def test_a_miss_is_shown_with_its_entry_and_fails_only_if_strict(
 ) -> None:
     assert main(["validate"]) == 0
     out = capsys.readouterr().out
-    assert "other | figure misses: known (DEVIATIONS.md, 'a topic')" in out and "1 agrees, 1 misses" in out
+    assert "other | figure deviates by +100.0%: known (DEVIATIONS.md, 'a topic')" in out
+    assert "third misses by -50.0%" in out and "1 agrees, 1 deviates, 1 misses" in out
     assert main(["validate", "--strict"]) == 1
 
 
@@ -231,11 +262,11 @@ def test_a_narrow_terminal_numbers_the_sources(
     monkeypatch.setenv("COLUMNS", "80")
     assert main(["validate"]) == 0
     out = capsys.readouterr().out
-    assert out.count("[1]") == 3 and "[1] a source" in out and "[2]" not in out
+    assert out.count("[1]") == 4 and "[1] a source" in out and "[2]" not in out
 
 
 def test_strict_passes_where_nothing_misses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(suite, "run_checks", lambda simulated: [check()])
+    monkeypatch.setattr(suite, "run_checks", lambda simulated: [check(), check(2.0, deviation="a topic")])
     assert main(["validate", "--strict"]) == 0
 
 
@@ -248,10 +279,10 @@ def test_json_and_a_folder_hold_the_same(two: None, capsys: pytest.CaptureFixtur
     assert main(["validate", "--json", "--out", str(folder)]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["format"] == "pimsim-validation-1"
-    assert document["counts"] == {"agrees": 1, "misses": 1, "definition": 0, "not checkable": 0}
+    assert document["counts"] == {"agrees": 1, "deviates": 1, "misses": 1, "definition": 0, "not checkable": 0}
     assert json.loads((folder / "validation.json").read_text()) == document
     rows = list(csv.DictReader((folder / "validation.csv").read_text().splitlines()))
-    assert [row["verdict"] for row in rows] == ["agrees", "misses"]
+    assert [row["verdict"] for row in rows] == ["agrees", "deviates", "misses"]
     assert "| other \\| figure |" in (folder / "validation.md").read_text()
     assert sorted(path.name for path in folder.iterdir()) == ["validation.csv", "validation.json", "validation.md"]
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from pimsim.baselines import presets
 from pimsim.errors import InputError
+from pimsim.report.labels import ANALYTICAL
 from pimsim.report.page import html
 from pimsim.report.page.drawing import Drawing
-from pimsim.report.page.versus import RATIOS, Missing, Pair, means, peak_of
+from pimsim.report.page.versus import RATIOS, Missing, Pair, by_method, means, peak_of
 from pimsim.results.notebook import with_unit
 from pimsim.results.record import Result
 
@@ -20,36 +21,63 @@ BOUND = (
 EQUAL = (
     "Equal area: throughput over the area of the chips in use, against throughput over the GPU's die (without memory "
     "and board). Equal power: throughput over the bound of the chips' peak power, against throughput over the power "
-    "limit of the board or module. Where a result has no steady throughput, one input at a time is taken on both sides."
+    "limit of the board or module. Where a result has no steady throughput, its whole batch is taken, filling and "
+    "draining included, against the same batch on the baseline."
+)
+TECHNOLOGY = (
+    "Nothing is scaled to one technology: ISAAC's table of areas and powers, from which the shipped systems are priced, "
+    "is of 32 nm (GPU cores in them: a V100's, of 12 nm)"
 )
 _PAIR_COLUMNS = (
-    "result", "workload", "baseline", "mark", "precision", "batch", "rate_per_s", "is_steady", "baseline_rate_per_s",
-    "baseline_latency_s", "baseline_energy_j", "flops_per_byte", *RATIOS,
+    "result", "workload", "method", "baseline", "mark", "precision", "process", "chip_batch", "batch", "rate_per_s",
+    "is_steady", "baseline_rate_per_s", "baseline_latency_s", "baseline_energy_j", "flops_per_byte", *RATIOS,
 )  # fmt: skip
 
 
 def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
     """Every pair, then the means; what could not be set beside what."""
-    head = ["baseline", "result", "batch", "latency", "rate [1/s]", "energy", "latency x", "throughput x", "energy x",
-            "equal area x", "equal power x"]  # fmt: skip
+    head = ["baseline", "result", "batch, chip", "batch, baseline", "latency", "rate [1/s]", "energy", "latency x",
+            "throughput x", "energy x", "equal area x", "equal power x"]  # fmt: skip
     rows, strong = [], []
-    several = len({pair.result for pair in pairs}) > 1
-    for baseline, mean in means(pairs).items():
-        for pair in (each for each in pairs if each.baseline == baseline):
-            ratios = [_times(getattr(pair, ratio)) for ratio in RATIOS]
-            rows.append([baseline_label(pair), pair.result, f"{pair.batch:,}",
-                         _or(pair.baseline_latency_s, "s", "not measured"), f"{pair.baseline_rate_per_s:,.5g}",
-                         _or(pair.baseline_energy_j, "J", "not measured"), *ratios])  # fmt: skip
-        if several:
-            strong.append(len(rows))
-            rows.append([baseline, "geometric mean", "", "", "", "", *(_times(mean[ratio]) for ratio in RATIOS)])
-    unknown = [pair.title for pair in pairs if pair.per_area is None]
-    notes = [BOUND, EQUAL, "Latency (at a batch of 1), rate and energy (at the batch named) are the baseline's; above "
-             "a ratio of 1 the chip is better."]  # fmt: skip
-    if unknown:
+    methods = by_method(pairs)
+    for baseline in dict.fromkeys(pair.baseline for pair in pairs):
+        for method, found in methods.items():
+            rows += [_row(pair) for pair in found if pair.baseline == baseline]
+            if len({pair.result for pair in found}) > 1 and baseline in (mean := means(found)):
+                strong.append(len(rows))
+                of = f"geometric mean{f': {method}' if len(methods) > 1 else ''}"
+                rows.append([baseline, of, "", "", "", "", "", *(_times(mean[baseline][ratio]) for ratio in RATIOS)])
+    notes = [BOUND, EQUAL, _technology(pairs), "Latency (at a batch of 1), rate and energy (at the batch named) are "
+             "the baseline's; above a ratio of 1 the chip is better. A latency is compared only where the chip's batch "
+             "is 1, too; energies at equal batches, or at the one that was asked for."]  # fmt: skip
+    if len(methods) > 1:
+        notes.append(f"Means are taken apart of what was found in different ways: {'; '.join(methods)}.")
+    if unknown := [pair.title for pair in pairs if pair.process is None]:
         notes.append(f"Not known, so not normalised by area: the die of {', '.join(dict.fromkeys(unknown))}.")
     return (html.table(head, rows, left=2, strong=strong) + "".join(html.text(note, "soft") for note in notes)
-            + _left_out(missing))  # fmt: skip
+            + _unequal(pairs) + _left_out(missing))  # fmt: skip
+
+
+def _row(pair: Pair) -> list[str]:
+    return [baseline_label(pair), pair.result, f"{pair.chip_batch:,}", f"{pair.batch:,}",
+            _or(pair.baseline_latency_s, "s", "not measured"), f"{pair.baseline_rate_per_s:,.5g}",
+            _or(pair.baseline_energy_j, "J", "not measured"), *(_times(getattr(pair, ratio)) for ratio in RATIOS)]
+
+
+def _technology(pairs: Sequence[Pair]) -> str:
+    """Of what is set beside each other at equal area."""
+    known = {pair.baseline: pair.process for pair in pairs if pair.process}
+    return f"{TECHNOLOGY}{''.join(f'; {baseline} is of {process}' for baseline, process in known.items())}."
+
+
+def _unequal(pairs: Sequence[Pair]) -> str:
+    """A warning where batches differ."""
+    found = [pair for pair in pairs if pair.batch != pair.chip_batch]
+    if not found:
+        return ""
+    words = dict.fromkeys(f"{pair.result} {pair.chip_batch:,}, {pair.baseline} {pair.batch:,}" for pair in found)
+    return html.text(f"Batches are not equal: {'; '.join(words)}. A GPU gains more from a larger batch than the chip.",
+                     "warn")  # fmt: skip
 
 
 def incomplete(named: Mapping[str, Result]) -> str:
@@ -74,16 +102,24 @@ def baseline_label(pair: Pair) -> str:
 
 
 def drawings(named: Mapping[str, Result], pairs: Sequence[Pair]) -> list[Drawing]:
-    """Speed-up and energy, the same at equal area and power, rooflines."""
+    """Speed-up and energy, the same at equal area and power, rooflines; what was found in different ways apart."""
     found = []
+    methods = by_method(pairs)
     for name, ratios, note in (
         ("speedup", ("latency", "throughput", "energy"), BOUND),
-        ("normalised", ("per_area", "per_power"), EQUAL),
+        ("normalised", ("per_area", "per_power"), f"{EQUAL} {_technology(pairs)}"),
     ):
-        known = [ratio for ratio in ratios if any(getattr(pair, ratio) for pair in pairs)]
-        if known:
-            found.append(_ratios(name, known, named, pairs, note))
+        for method, own in methods.items():
+            known = [ratio for ratio in ratios if any(getattr(pair, ratio) for pair in own)]
+            if known:
+                found.append(_ratios(name, known, named, own, f"{_how(method, own)} {note}"))
     return [*found, _roofline(named, pairs)]
+
+
+def _how(method: str, pairs: Sequence[Pair]) -> str:
+    """What stands behind the chip's figures."""
+    batches = ", ".join(f"{batch:,}" for batch in sorted({pair.chip_batch for pair in pairs}))
+    return f"Chips: {method}, batch {batches}."
 
 
 def _ratios(
@@ -92,7 +128,7 @@ def _ratios(
     from pimsim.report.plots import speedup
 
     found = means(pairs)
-    baselines = {pair.baseline: f"{pair.baseline}\n{pair.mark}, {pair.precision}" for pair in pairs}
+    baselines = {pair.baseline: _at_axis(pair, "per_area" in ratios) for pair in pairs}
     panels = {
         RATIOS[ratio]: {
             baseline: {pair.result: getattr(pair, ratio) for pair in pairs if pair.baseline == baseline}
@@ -109,6 +145,11 @@ def _ratios(
     )  # fmt: skip
 
 
+def _at_axis(pair: Pair, with_process: bool) -> str:
+    process = f", {pair.process}" if with_process and pair.process else ""
+    return f"{pair.baseline}\n{pair.mark}, {pair.precision}{process}"
+
+
 def _ratio_message(ratios: Sequence[str], pairs: Sequence[Pair]) -> str:
     """Where the means lie, in words."""
     found, several = means(pairs), len({pair.result for pair in pairs}) > 1
@@ -123,7 +164,9 @@ def _ratio_message(ratios: Sequence[str], pairs: Sequence[Pair]) -> str:
                 f"{_times(values[low])} ({low}) to {_times(values[high])} ({high})")  # fmt: skip
         parts.append(f"{words} {span}")
     text = "; ".join(parts)
-    return f"{'Geometric means' if several else 'Ratios'}, above 1 the chip is better: {text}"
+    what = "Geometric means" if several else "Ratios"
+    estimated = " of analytical estimates" if pairs[0].method.startswith(ANALYTICAL) else ""
+    return f"{what}{estimated}, above 1 the chip is better: {text}"
 
 
 def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:

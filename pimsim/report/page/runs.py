@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import yaml
 
-from pimsim.report.labels import TIME_GROUPS, component_label
+from pimsim.report.labels import ANALYTICAL, TIME_GROUPS, component_label, method_words, run_title
 from pimsim.report.page import html
 from pimsim.report.page.drawing import Drawing, file_name
-from pimsim.results.notebook import headline_rows, remarks, shortened, title, warnings, with_unit
+from pimsim.results.notebook import headline_rows, remarks, shortened, warnings, with_unit
 from pimsim.results.record import Result
 
 
@@ -74,7 +74,7 @@ def drawings(name: str, result: Result) -> list[Drawing]:
     """The figures of a run."""
     from pimsim.report.plots import energy, losses, network, timeline, utilisation
 
-    what = title(result)
+    what = run_title(result)
     found = [
         _of(name, "timeline", _timeline_message(result), lambda: timeline.draw(result), *_timeline_rows(result),
             f"{what}: from a layer's first window's start to its last output."),

@@ -44,8 +44,8 @@ def area_of(result: Result) -> dict[str, float]:
         InputError: a cost of the system cannot be scaled.
     """
     system = System.model_validate(result.source.config)
-    tiles, imas = system.chip.tiles, system.chip.tile.imas
-    of_chip = {"ima": tiles * imas, "tile": tiles, "chip": 1}
+    tiles, imas = system.chip.reram_tiles, system.chip.tile.imas
+    of_chip = {"ima": tiles * imas, "tile": tiles, "gpu": system.chip.gpu_cores, "chip": 1}
     return {
         component_label(f"{row.level}.{row.component}"): of_chip[row.level] * row.total_area_mm2
         for row in component_table(system)

@@ -10,13 +10,14 @@ from pimsim.baselines import BaselineRun, load_network, networks, run_on_baselin
 from pimsim.config.records import System
 from pimsim.costmodels.roofline import works
 from pimsim.errors import InputError
+from pimsim.report.labels import method_words
 from pimsim.results.assembly import workload_hash
 from pimsim.results.record import Result
 from pimsim.technology import PeakMetrics, peak_metrics
 from pimsim.workload import Workload, lower, shipped
 
 RATIOS = {
-    "latency": "latency: baseline / chip",
+    "latency": "latency at batch 1: baseline / chip",
     "throughput": "throughput: chip / baseline",
     "energy": "energy an inference: baseline / chip",
     "per_area": "throughput at equal area",
@@ -27,24 +28,31 @@ RATIOS = {
 
 @dataclass(frozen=True)
 class Pair:
-    """A result beside a baseline; a ratio above 1 is in favour of the result, None is not known."""
+    """A result beside a baseline; a ratio above 1 is in favour of the result, None is not known.
+
+    Latencies are compared at a batch of 1 on both sides, energies at equal batches (those of the result, unless another
+    one is asked for): a GPU reads its weights once a batch.
+    """
 
     result: str  #: its name in the report
     workload: str
+    method: str  #: how the result was found; pairs of different methods are not averaged
     baseline: str
     title: str  #: of the baseline
     mark: str  #: roofline, calibrated roofline or measured
     precision: str
+    process: str | None  #: technology of the baseline's die
+    chip_batch: int  #: of the result
     batch: int  #: of the baseline's throughput and energy
-    rate_per_s: float  #: of the result: in steady state, or one input at a time where that was not measured
+    rate_per_s: float  #: of the result: in steady state, or of its whole batch where that was not measured
     is_steady: bool
     baseline_rate_per_s: float
-    baseline_latency_s: float | None
+    baseline_latency_s: float | None  #: at a batch of 1
     baseline_energy_j: float | None
     flops_per_byte: float  #: of the network in the baseline's precision and batch
     flops: float  #: of an inference
     latency: float | None
-    throughput: float | None
+    throughput: float | None  #: in steady state
     energy: float | None
     per_area: float | None
     #: (rate / area of the chips in use) over (rate / die of the GPU)
@@ -91,7 +99,7 @@ def set_beside(
         named: results by name.
         baselines: names of presets or measured files.
         given: networks beside the shipped ones.
-        batch: of the baselines' throughput; None: each result's own.
+        batch: of the baselines' throughput and energy; None: each result's own.
     """
     pairs: list[Pair] = []
     missing: list[Missing] = []
@@ -110,25 +118,28 @@ def set_beside(
 
 
 def _pair(name: str, result: Result, workload: Workload, baseline: str, batch: int | None) -> Pair:
-    steady = result.times.throughput_per_s
-    latency_s = result.times.latency_ps / 1e12
+    own, wanted = result.source.batch, batch or result.source.batch
     one = run_on_baseline(baseline, workload, batch=1)
-    many = run_on_baseline(baseline, workload, batch=(batch or result.source.batch) if steady else 1)
-    rate = steady or 1 / latency_s
+    many = run_on_baseline(baseline, workload, batch=wanted)
+    steady = result.times.throughput_per_s
+    rate = steady or own / (result.times.run_ps / 1e12)
     kernels = works(workload, many.batch, many.precision)
-    alone = one if one.batch == 1 else None
-    energy_j = many.energy_per_inference_j
+    latency_s = one.batch_s if one.batch == 1 else None
+    as_wanted = many.batch == wanted  # what was measured has the batch that it has
+    energy_j, own_j = many.energy_per_inference_j, result.costs.energy_pj / 1e12
+    comparable = steady is not None or as_wanted
     return Pair(
-        result=name, workload=workload.name, baseline=baseline, title=many.title, mark=many.mark,
-        precision=many.precision, batch=many.batch, rate_per_s=rate, is_steady=steady is not None,
-        baseline_rate_per_s=many.inferences_per_s, baseline_latency_s=alone.batch_s if alone else None,
+        result=name, workload=workload.name, method=method_words(result.source.engine, result.source.network),
+        baseline=baseline, title=many.title, mark=many.mark, precision=many.precision, process=many.process,
+        chip_batch=own, batch=many.batch, rate_per_s=rate, is_steady=steady is not None,
+        baseline_rate_per_s=many.inferences_per_s, baseline_latency_s=latency_s,
         baseline_energy_j=energy_j, flops=sum(each.flops for each in kernels) / many.batch,
         flops_per_byte=sum(each.flops for each in kernels) / sum(each.bytes for each in kernels),
-        latency=alone.batch_s / latency_s if alone else None,
+        latency=latency_s / (result.times.latency_ps / 1e12) if latency_s and own == 1 else None,
         throughput=rate / many.inferences_per_s if steady else None,
-        energy=energy_j / (result.costs.energy_pj / 1e12) if energy_j and result.costs.energy_pj else None,
-        per_area=_normalised(rate, result.costs.area_mm2, many, many.die_mm2),
-        per_power=_normalised(rate, result.costs.peak_power_bound_w, many, many.power_w),
+        energy=energy_j / own_j if energy_j and own_j and as_wanted else None,
+        per_area=_normalised(rate, result.costs.area_mm2, many, many.die_mm2) if comparable else None,
+        per_power=_normalised(rate, result.costs.peak_power_bound_w, many, many.power_w) if comparable else None,
     )  # fmt: skip
 
 
@@ -139,8 +150,14 @@ def _normalised(rate: float, size: float, baseline: BaselineRun, baseline_size: 
     return (rate / size) / (baseline.inferences_per_s / baseline_size)
 
 
+def by_method(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    """Pairs of which means may be taken."""
+    return {method: [pair for pair in pairs if pair.method == method]
+            for method in dict.fromkeys(pair.method for pair in pairs)}  # fmt: skip
+
+
 def means(pairs: Sequence[Pair]) -> dict[str, dict[str, float | None]]:
-    """Baseline -> ratio -> geometric mean over the results."""
+    """Baseline -> ratio -> geometric mean over the results, which were all found by one method."""
     return {
         baseline: {
             ratio: geometric_mean(getattr(pair, ratio) for pair in pairs if pair.baseline == baseline)

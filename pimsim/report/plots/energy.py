@@ -5,9 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pimsim.report.labels import component_label
+from pimsim.report.labels import component_label, run_title
 from pimsim.report.plots.style import COLOURS, DARK, GREY, axis_on_top, energy_unit, layer_axis, row_height
-from pimsim.results.notebook import title
 from pimsim.results.record import Result
 
 MOST_PARTS = 7  #: components with a colour of their own; the rest is "others"
@@ -51,7 +50,7 @@ def _by_component(axes: Axes, result: Result, components: list[str], colours: di
     axes.margins(x=0.16)
     axes.set_xlim(left=0)
     axes.set_xlabel(f"energy of one inference [{unit}]")
-    axes.set_title(f"{title(result)}: {_readable(costs.energy_pj)} an inference")
+    axes.set_title(f"{run_title(result)}: {_readable(costs.energy_pj)} an inference")
     if any(static):
         axes.legend(loc="lower right")
 

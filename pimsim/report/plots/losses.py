@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from pimsim.report.labels import TIME_GROUPS
+from pimsim.report.labels import TIME_GROUPS, run_title
 from pimsim.report.plots.style import LIGHT, PALETTE, axis_on_top, layer_axis, row_height, time_unit
-from pimsim.results.notebook import title
 from pimsim.results.record import Result
 
 COLOURS = {
@@ -32,6 +31,6 @@ def draw(result: Result) -> Figure:
     size, unit = time_unit(result.times.run_ps)
     run = f"{result.times.run_ps / size:.4g} {unit}"
     axis_on_top(axes, f"share of the run of {run} [%], average over the layer's replicas")
-    axes.set_title(f"{title(result)}: where time goes", pad=22)
+    axes.set_title(f"{run_title(result)}: where time goes", pad=22)
     axes.legend(loc="upper left", bbox_to_anchor=(1.005, 1))
     return figure

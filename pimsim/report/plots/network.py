@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 
 from pimsim.config.records import System
 from pimsim.network.topology import build_topology
+from pimsim.report.labels import run_title
 from pimsim.report.plots import channels
-from pimsim.results.notebook import title
 from pimsim.results.record import Result
 
 
@@ -27,5 +27,5 @@ def draw(result: Result) -> Figure:
         end[: tiles.tiles_per_chip] = share[own]
     which = f"\nchip {chip} of {tiles.chips}, the one with the busiest channel" if tiles.chips > 1 else ""
     return channels.draw(
-        topology, busy[chip] / topology.flit_cycles, 1.0, title(result) + which, inject=ends[0], eject=ends[1]
+        topology, busy[chip] / topology.flit_cycles, 1.0, run_title(result) + which, inject=ends[0], eject=ends[1]
     )

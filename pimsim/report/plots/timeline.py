@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from pimsim.report.labels import run_title
 from pimsim.report.plots.style import PALETTE, axis_on_top, layer_axis, row_height, time_unit
-from pimsim.results.notebook import title
 from pimsim.results.record import Result
 
 MOST_IMAGES = 8  #: as many as there are colours
@@ -32,7 +32,7 @@ def draw(result: Result) -> Figure:
     axes.set_xlim(left=0)
     axis_on_top(axes, f"time [{unit}]")
     which = f", first {shown} of {result.source.batch} images" if shown < result.source.batch else ""
-    axes.set_title(f"{title(result)}: first start to last output of each layer{which}", pad=22)
+    axes.set_title(f"{run_title(result)}: first start to last output of each layer{which}", pad=22)
     if shown > 1:
         handles = [Patch(color=PALETTE[image], label=f"image {image}") for image in range(shown)]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.005, 1))

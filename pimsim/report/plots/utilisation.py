@@ -13,9 +13,9 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
+from pimsim.report.labels import run_title
 from pimsim.report.plots.dark import means_values
 from pimsim.report.plots.style import DARK, GREY, LIGHT
-from pimsim.results.notebook import title
 from pimsim.results.record import Result, TileMap
 
 _GAP = 1.5  #: between chips, in tiles
@@ -44,7 +44,7 @@ def draw(result: Result) -> Figure:
     axes.set_aspect("equal")
     axes.axis("off")
     mean = 100 * result.usage.crossbar_busy_share
-    axes.set_title(f"{title(result)}\nTemporal utilisation of tiles, mean {mean:.3g} %")
+    axes.set_title(f"{run_title(result)}\nTemporal utilisation of tiles, mean {mean:.3g} %")
     beside = figure.add_axes((1 + 0.15 / across, 0.05, 0.16 / across, 0.85))
     bar = figure.colorbar(ScalarMappable(scale, "viridis"), cax=beside)
     bar.set_label("crossbars in use: share of the run\nin which they read [%]")
