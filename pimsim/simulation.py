@@ -17,6 +17,7 @@ from pimsim.mapping.timing import Standstill, Timing
 from pimsim.results import Result, build_result, with_endurance
 from pimsim.results.trace import TraceFile
 from pimsim.workload import Dataflow, Workload, load_workload, lower
+from pimsim.workload.training import Training, training_dataflow
 
 __all__ = ["Progress", "Standstill", "map_workload", "simulate"]
 
@@ -24,6 +25,7 @@ Progress = Callable[[int, int], None]  #: (done, in all)
 
 NETWORKS = ("packet", "flit", "ideal")
 ENGINES = ("compiled", "simpy")
+MODES = ("infer", "train")
 MOST_IMAGES = 10**9
 
 
@@ -31,7 +33,9 @@ def simulate(
     workload: str | Path | Workload | Dataflow,
     system: str | Path | System,
     *,
+    mode: Literal["infer", "train"] = "infer",
     batch: int = 1,
+    iterations: int = 1,
     noc: Literal["packet", "flit", "ideal"] = "packet",
     engine: Literal["compiled", "simpy"] = "compiled",
     overrides: Sequence[str] = (),
@@ -50,7 +54,10 @@ def simulate(
     Args:
         workload: a shipped name, a YAML or ONNX file, or what :func:`pimsim.workload.load_workload` returns.
         system: a shipped name, a YAML file, or what :func:`pimsim.config.load_system` returns.
-        batch: images that stream through; throughput is measured once enough of them follow each other.
+        mode: ``infer``, or ``train``: forward, backward, gradients of the weights, and their update.
+        batch: images that stream through; throughput is measured once enough of them follow each other.  In training,
+            images between two updates of the weights.
+        iterations: of training: batches, each followed by an update.
         noc: ``packet``: links are shared; ``flit``: routers with virtual channels and credits, cycle by cycle;
             ``ideal``: only the distance counts.
         engine: ``simpy`` is the reference: the same model, hundreds of times slower.
@@ -68,15 +75,18 @@ def simulate(
         OverflowError: the run is too long for the simulator's clock.
     """
     check_batch(batch)
+    check_iterations(mode, batch, iterations)
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}", allowed=ENGINES)
     program = map_workload(
-        workload, system, noc=noc, overrides=overrides, input_shapes=input_shapes, placing=placing
-    )
+        workload, system, mode=mode, batch=batch, noc=noc, overrides=overrides, input_shapes=input_shapes,
+        placing=placing,
+    )  # fmt: skip
     writes, decades = endurance if isinstance(endurance, tuple) else (endurance, 0.0)
     if writes is not None:
         endurance_at(writes, decades, 0.5)  # an error before the run
-    result = build_result(program, _run(program, batch, engine, progress, trace), batch, engine)
+    images = batch * iterations
+    result = build_result(program, _run(program, images, engine, progress, trace), images, engine)
     return result if writes is None else with_endurance(result, writes, "given", decades)
 
 
@@ -84,6 +94,8 @@ def map_workload(
     workload: str | Path | Workload | Dataflow,
     system: str | Path | System,
     *,
+    mode: Literal["infer", "train"] = "infer",
+    batch: int = 1,
     noc: str = "packet",
     overrides: Sequence[str] = (),
     input_shapes: Mapping[str, Sequence[int]] | None = None,
@@ -92,9 +104,36 @@ def map_workload(
     """Lay a network onto a system without running it; arguments and errors as :func:`simulate`."""
     if noc not in NETWORKS:
         raise InputError(f"there is no network {noc!r}", allowed=NETWORKS)
+    if mode == "train":
+        if isinstance(workload, Dataflow):
+            raise InputError("a Dataflow is of inference or of training already; training needs the workload")
+        network = workload if isinstance(workload, Workload) else load_workload(workload, input_shapes)
+        described = _system(system, overrides)
+        with naming_keys(system, overrides):
+            return _map_training(network, described, batch, noc, placing)
     dataflow, described = _dataflow(workload, input_shapes), _system(system, overrides)
     with naming_keys(system, overrides):
         return map_network(dataflow, described, noc, placing)
+
+
+def _map_training(network: Workload, system: System, batch: int, noc: str, placing: Progress | None) -> Program:
+    """What is shared among GPU cores depends on their number, and that on the chips that the network takes."""
+    chips = 1 if system.chips == "auto" else system.chips
+    while True:
+        dataflow = training_dataflow(network, training_options(system, batch, chips))
+        program = map_network(dataflow, system, noc, placing)
+        if program.chips <= chips:
+            return program
+        chips = program.chips
+
+
+def training_options(system: System, batch: int, chips: int = 1) -> Training:
+    """What the expansion of a network needs to know of a system of so many chips, for batches of so many images."""
+    keys, cores = system.training, system.chip.gpu_cores * chips
+    return Training(
+        batch=batch, rows=system.chip.tile.ima.crossbar.rows, cores=cores, norm=keys.norm, sub_batch=keys.sub_batch,
+        weight_gradient=keys.weight_gradient or ("gpu" if cores else "outer"), transposed=keys.transposed,
+    )  # fmt: skip
 
 
 def check_batch(batch: int) -> None:
@@ -102,6 +141,18 @@ def check_batch(batch: int) -> None:
     if isinstance(batch, bool) or not isinstance(batch, int) or not 1 <= batch <= MOST_IMAGES:
         what = f"a batch of {shown(batch)} images cannot run"
         raise InputError(what, key="batch", allowed=f"a whole number from 1 to {MOST_IMAGES:,}")
+
+
+def check_iterations(mode: str, batch: int, iterations: int) -> None:
+    """Raises InputError for a mode that is unknown, and for iterations that cannot run."""
+    if mode not in MODES:
+        raise InputError(f"there is no mode {mode!r}", key="mode", allowed=MODES)
+    most = MOST_IMAGES // batch
+    if isinstance(iterations, bool) or not isinstance(iterations, int) or not 1 <= iterations <= most:
+        what = f"{shown(iterations)} iterations cannot run"
+        raise InputError(what, key="iterations", allowed=f"a whole number from 1 to {most:,}")
+    if mode == "infer" and iterations > 1:
+        raise InputError("are of training; inference has images alone", key="iterations", allowed="mode train, or 1")
 
 
 def _dataflow(

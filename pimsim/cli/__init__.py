@@ -119,7 +119,11 @@ cli.add_command(report)
 @cli.command()
 @click.argument("workload")
 @click.option("--arch", "system", required=True, metavar="SYSTEM", help="Shipped name (isaac-ce) or YAML file.")
-@click.option("--batch", type=int, default=1, show_default=True, help="Images that stream through.")
+@click.option("--mode", type=click.Choice(["infer", "train"]), default="infer", show_default=True,
+              help="train: forward, backward, gradients of the weights, and their update.")  # fmt: skip
+@click.option("--batch", type=int, default=1, show_default=True,
+              help="Images that stream through; in training, images between two updates.")  # fmt: skip
+@click.option("--iterations", type=int, default=1, show_default=True, help="Batches of training.")
 @click.option("--noc", type=click.Choice(["packet", "flit", "ideal"]), default="packet", show_default=True,
               help="packet: links are shared; flit: routers, virtual channels and credits, cycle by cycle; "
                    "ideal: only distance counts.")  # fmt: skip
@@ -140,7 +144,9 @@ cli.add_command(report)
 def run(
     workload: str,
     system: str,
+    mode: str,
     batch: int,
+    iterations: int,
     noc: str,
     engine: str,
     fidelity: str,
@@ -169,7 +175,7 @@ def run(
         if fidelity == "analytical":
             result = _estimate(workload, system, batch=batch, overrides=overrides, input_shapes=shapes)
         else:
-            result = _simulate(workload, system, batch=batch, noc=noc, engine=engine, overrides=overrides,
+            result = _simulate(workload, system, mode=mode, batch=batch, iterations=iterations, noc=noc, engine=engine, overrides=overrides,
                                input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
                                trace=timeline)  # fmt: skip
         if borne is not None:
@@ -196,7 +202,7 @@ def _check_names(out: str | None, trace: str | None, **parts: Any) -> None:
 def _check_estimate(trace: str | None) -> None:
     """An estimate has no events to trace, one network and one engine."""
     context = click.get_current_context()
-    for name, known in (("noc", "ideal"), ("engine", None)):
+    for name, known in (("noc", "ideal"), ("engine", None), ("mode", "infer")):
         given, source = context.params[name], context.get_parameter_source(name)
         if given != known and source is not None and source.name == "COMMANDLINE":
             raise InputError(f"{given} does not go with --fidelity analytical", key=f"--{name}", allowed=known)

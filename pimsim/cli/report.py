@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pimsim.report.page.points import Points
     from pimsim.sweep import Study
     from pimsim.workload import Workload
+
+
+SMALL, LARGE = ("latency_ns", "energy_pJ", "area_mm2"), ("accuracy",)  #: usual objectives of a study
 
 
 @click.command()
@@ -47,10 +51,10 @@ def compare(results: tuple[str, ...], different_workloads: bool, as_json: bool) 
               "that of each run.")  # fmt: skip
 @click.option("--workload", "workloads", multiple=True, metavar="FILE", help="Network of a run, for the baselines, "
               "where it is not a shipped one; may be given again.")  # fmt: skip
-@click.option("--minimize", metavar="A,B,...", help="Columns of studies that should be small; default: latency_ns, "
-              "energy_pJ, area_mm2.")  # fmt: skip
-@click.option("--maximize", metavar="A,B,...", help="Columns that should be large; default: accuracy, where there is "
-              "one.")  # fmt: skip
+@click.option("--minimize", metavar="A,B,...", help="Columns of studies that should be small; default, also beside "
+              "--maximize: latency_ns, energy_pJ, area_mm2.")  # fmt: skip
+@click.option("--maximize", metavar="A,B,...", help="Columns that should be large; default, also beside --minimize: "
+              "accuracy, where there is one.")  # fmt: skip
 @click.option("--validation", is_flag=True, help="Include published figures beside ours (`pimsim validate`).")
 @click.option("--out", default="report.html", show_default=True, metavar="FILE", help="The page; figures and tables go "
               "to a folder of its name beside it.")  # fmt: skip
@@ -124,21 +128,61 @@ def _is_study(path: str) -> bool:
 
 
 def _points(name: str, path: str, low: list[str], high: list[str]) -> Points:
-    """A study as the report sees it."""
+    """A study as the report sees it: without a word of them, the usual objectives that were measured."""
+    import numpy as np
+
     from pimsim.report.page.points import Points
     from pimsim.sweep import load_study
 
     found = load_study(path)
-    if not low and not high:
-        low = [column for column in ("latency_ns", "energy_pJ", "area_mm2") if _has_numbers(found, column)]
-        high = ["accuracy"] if _has_numbers(found, "accuracy") else []
-    if not low and not high:
-        raise InputError("has no point with a result to show", file=path, allowed="--minimize, --maximize COLUMNS")
+    low = low or [name for name in SMALL if name not in high and _has_numbers(found, name)]
+    high = high or [name for name in LARGE if name not in low and _has_numbers(found, name)]
+    columns, intervals = _designs(found) if found.seed_axes else (found.columns, {})
+    front = np.zeros(len(columns["key"]), dtype=bool)
+    if low or high:  # else no point has a result, and its errors are worth a page
+        front = found.front_designs(low, high) if found.seed_axes else found.front(low, high)
+    axes = tuple(axis for axis in found.axes if axis not in found.seed_axes)
     return Points(
-        name=name, folder=found.folder, title=_title(found, name), axes=found.axes, columns=found.columns,
-        counts=found.counts, objectives=(*low, *high), maximized=tuple(high), front=found.front(low, high),
-        facts=_facts(found.folder), **_networks(found),
+        name=name, folder=found.folder, title=_title(found, name), axes=axes, columns=columns,
+        counts=found.counts, objectives=(*low, *high), maximized=tuple(high), front=front,
+        facts=_facts(found.folder), intervals=intervals, every=found.columns if found.seed_axes else None,
+        hashes=_hashes(found.folder), **_of_sweep(found),
     )  # fmt: skip
+
+
+def _designs(found: Study) -> tuple[dict[str, tuple[Any, ...]], dict[str, Any]]:
+    """Columns of designs, figures as means over their seeds, and half of the intervals of these means."""
+    import numpy as np
+
+    first = found.designs.first
+    columns: dict[str, tuple[Any, ...]] = {}
+    intervals = {}
+    for name, values in found.columns.items():
+        if name in found.seed_axes:
+            continue
+        columns[name] = tuple(values[n] for n in first)
+        if name in _measured():
+            mean = found.interval(name)
+            columns[name] = tuple(None if np.isnan(value) else float(value) for value in mean.mean)
+            if np.nanmax(mean.half_width, initial=0.0) > 0:
+                intervals[name] = mean.half_width
+    return columns, intervals
+
+
+def _measured() -> tuple[str, ...]:
+    from pimsim.sweep.study import OBJECTIVES
+
+    return OBJECTIVES
+
+
+def _hashes(folder: Path) -> dict[str, str]:
+    """Hash of the lowered network of each workload as it was swept."""
+    from pimsim.sweep.store import read_store
+
+    query = "SELECT workload, min(json_extract(setting, '$.network')) FROM plan GROUP BY workload"
+    with closing(read_store(folder)) as store:
+        rows = store.connection.execute(query).fetchall()
+    return {name: told.partition("+")[0] for name, told in rows if told}  # behind +: of the file, weights included
 
 
 def _has_numbers(found: Study, column: str) -> bool:
@@ -152,13 +196,13 @@ def _title(found: Study, name: str) -> str:
         return name
 
 
-def _networks(found: Study) -> dict[str, Any]:
-    """Where the networks of a study lie, and which inputs they were given."""
+def _of_sweep(found: Study) -> dict[str, Any]:
+    """Where the networks of a study lie, which inputs they were given, and which axis sets the number of chips."""
     try:
         sweep = found.sweep()
     except InputError:
-        return {}
-    return {"input_shapes": sweep.input_shapes, "files": sweep.files}
+        return {"chips_axis": "chips" if "chips" in found.axes else None}
+    return {"input_shapes": sweep.input_shapes, "files": sweep.files, "chips_axis": sweep.axis_of("chips")}
 
 
 def _facts(folder: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from pimsim.config.gpu import GpuCore, TierKind
 from pimsim.config.mitigation import Mitigation
 from pimsim.config.network import Grid, Network
 from pimsim.config.placement import SEARCHES, Amosa, Annealing, PlacementName
+from pimsim.config.training import TrainingKeys
 from pimsim.config.thermal import Thermal
 
 
@@ -421,6 +422,7 @@ class System(Spec):
     host: Host
     pipeline: Pipeline
     mapping: Mapping = Mapping()
+    training: TrainingKeys = TrainingKeys()
     idle: Literal["gated", "leaking"] = "gated"  #: unused tiles and chips: no static power, or all of it
 
     @model_validator(mode="after")

@@ -225,11 +225,7 @@ class _Mapper:
         room = np.full(self.fabric.n_tiles, tile_bytes, dtype=np.int64)
         free_ns = np.full(self.fabric.n_tiles, self.replication.interval_windows * float(vector_ns(self.system)))
         for i in self.tilings:
-            for v, slices in enumerate(self.placed[i]):
-                least = [int(need.least[v]) for need in self.needs[i]]
-                for piece in slices:
-                    channels = edge_channels(self.nodes[i], piece.part)
-                    room[piece.tile] -= word * sum(n * c for n, c in zip(least, channels, strict=True))
+            self._take_room(i, room)
         self.rank_of_tile = np.full(self.fabric.n_tiles, self.fabric.n_tiles)
         self.rank_of_tile[self.order] = np.arange(self.order.size)
         room[self.on_gpu] = 0
@@ -258,6 +254,18 @@ class _Mapper:
         for i, node in enumerate(self.nodes):
             if node.kind == "update":
                 self.placed[i] = [update_slices(node, target) for target in self.placed[node.of]]
+                self._take_room(i, room)
+        if watch_edram and self.system.chips != "auto" and (room[self.order] < 0).any():
+            raise NoRoom  # fewer copies, and so fewer updates; more chips would not thin out what lies in one tile
+
+    def _take_room(self, node: int, room: np.ndarray) -> None:
+        """Take from ``room`` (tiles,) the bytes without which the placed replicas of a node would stand still."""
+        word = -(-self.system.mapping.input_bits // 8)
+        for v, slices in enumerate(self.placed[node]):
+            least = [int(need.least[v]) for need in self.needs[node]]
+            for piece in slices:
+                channels = edge_channels(self.nodes[node], piece.part)
+                room[piece.tile] -= word * sum(n * c for n, c in zip(least, channels, strict=True))
 
     def _owner_of_positions(self, node: int) -> np.ndarray:
         """(positions,) replica, counted within the node, that delivers each output position."""

@@ -71,7 +71,7 @@ def _networks(folder: Path, sweep: Sweep, found: dict[str, str], copies: list[Co
     for name in own:
         source = Path(sweep.path_of(name))
         target = names.of(str(source), source.suffix)
-        beside = _weights_beside(source)
+        beside = weights_beside(source)
         if beside and target.parent == Path(NETWORKS):  # in a folder of its own: its weights say where they lie
             target = target.with_suffix("") / target.name
         copies.append(Copy(target, source))
@@ -79,7 +79,7 @@ def _networks(folder: Path, sweep: Sweep, found: dict[str, str], copies: list[Co
         found[name] = target.as_posix()
 
 
-def _weights_beside(network: Path) -> list[str]:
+def weights_beside(network: Path) -> list[str]:
     """Files of an ONNX file's external data that are there, by their places relative to it."""
     if network.suffix.lower() != ".onnx":
         return []

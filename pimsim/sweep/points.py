@@ -18,6 +18,7 @@ from pimsim.config.loading import checked
 from pimsim.errors import InputError
 from pimsim.sweep.axes import Range, combinations
 from pimsim.sweep.code import code_version
+from pimsim.sweep.copies import weights_beside
 from pimsim.sweep.reading import override
 from pimsim.sweep.spec import DATA_KEYS, DEVICE, RUN_KEYS, Sweep, default_noc
 
@@ -272,7 +273,12 @@ def _workload_digest(name: str, shapes: Mapping[str, Sequence[int]]) -> str:
         told = f"input_shapes in SWEEP.yaml: {{{Path(name).name}: {{INPUT: [1, 3, 224, 224]}}}}"
         raise InputError(error.what, file=error.file, line=error.line, key=error.key, allowed=told) from None
     path = shipped().get(name, Path(name))
-    return lowered if path.suffix.lower() != ".onnx" else f"{lowered}+{_file_digest(path)}"
+    return lowered if path.suffix.lower() != ".onnx" else "+".join([lowered, *map(_file_digest, _files_of(path))])
+
+
+def _files_of(network: Path) -> list[Path]:
+    """The file of a network, and those of the weights that lie beside it."""
+    return [network, *(network.parent / each for each in weights_beside(network))]
 
 
 @functools.lru_cache(maxsize=4096)
@@ -302,7 +308,8 @@ def fingerprint(sweep: Sweep, data: Mapping[str, Any]) -> str:
     """Hash of all that :func:`plan` depends on: the sweep as plain data, the files that it names, the code."""
     from pimsim.workload.catalogue import shipped
 
-    files = [shipped().get(path, Path(path)) for path in map(sweep.path_of, sweep.workloads)]
+    networks = [shipped().get(path, Path(path)) for path in map(sweep.path_of, sweep.workloads)]
+    files = [file for network in networks if network.is_file() for file in _files_of(network)]
     cells = None
     if (given := sweep.inference) is not None:
         files.append(Path(sweep.path_of(given.data)))

@@ -73,6 +73,16 @@ class PowerMap:
             power[tier] = (y_share[on] * self.power_w[on, None]).T @ x_share[on]
         return power
 
+    def mean_of(self, values: np.ndarray, grid: Grid) -> np.ndarray:
+        """(rectangles,) mean over each rectangle's area of (tiers, y cells, x cells) values, such as temperatures.
+
+        Raises:
+            InputError: as of :meth:`on`.
+        """
+        x_share = _shares(self.x_m, self.width_m, grid.stack.width_m, grid.x.cells, "x_m")
+        y_share = _shares(self.y_m, self.depth_m, grid.stack.depth_m, grid.y.cells, "y_m")
+        return np.einsum("ry,ryx,rx->r", y_share, values[self.tier], x_share)
+
 
 def _shares(start: np.ndarray, size: np.ndarray, die: float, cells: int, key: str) -> np.ndarray:
     """(rectangles, cells) share of each rectangle's length that lies in each cell; rows add up to 1."""

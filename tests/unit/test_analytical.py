@@ -12,7 +12,7 @@ import pytest
 from pimsim.config import load_system
 from pimsim.costmodels.chip import estimate, outline
 from pimsim.errors import InputError
-from pimsim.results import load_result, save_result
+from pimsim.results import load_result, result_json, save_result
 from pimsim.workload import load_workload, lower
 
 
@@ -58,6 +58,15 @@ def test_systems_that_differ_in_prices_alone_share_their_outline(monkeypatch):
     assert cheaper.costs.dynamic_pj["ima.adc"] < first.costs.dynamic_pj["ima.adc"]
     with pytest.raises(TypeError):  # a slower ADC is another schedule
         estimate(dataflow, load_system("isaac-ce", ["chip.tile.ima.adc.sample_rate_gsps=0.5"]))
+
+
+def test_a_shared_outline_gives_exactly_what_an_own_one_does():
+    dataflow = lower(load_workload("lenet5"))
+    keys = ["chip.tile.ima.adc.bits=4", "chip.tile.ima.adc.range=full", "chip.tile.edram.cost.power_mw=3"]
+    estimate(dataflow, load_system("isaac-ce"))
+    shared = estimate(dataflow, load_system("isaac-ce", keys))
+    outline.forget()
+    assert result_json(estimate(dataflow, load_system("isaac-ce", keys))) == result_json(shared)
 
 
 def test_wrong_input_is_refused_in_one_line():

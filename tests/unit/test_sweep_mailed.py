@@ -114,6 +114,17 @@ def test_weights_and_data_go_with_a_study(tmp_path, monkeypatch):
     assert load_study(tmp_path / "again").columns["key"] == load_study(study).columns["key"]
 
 
+def test_weights_that_lie_apart_are_part_of_a_point_and_of_what_a_resumed_study_looks_at(tmp_path):
+    weights_apart(tmp_path / "net.onnx")
+    (tmp_path / "s.yaml").write_text("workloads: [net.onnx]\nsystems: [isaac-ce]\nnoc: ideal\naxes: {chips: "
+                                     "{key: chips, grid: [1]}}\n")  # fmt: skip
+    run_sweep(tmp_path / "s.yaml", tmp_path / "study", workers=0, evaluate=nothing)
+    assert run_sweep(tmp_path / "s.yaml", tmp_path / "study", workers=0, evaluate=nothing, resume=True).computed == 0
+    weights = tmp_path / "weights" / "w.bin"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"1234")
+    assert run_sweep(tmp_path / "s.yaml", tmp_path / "study", workers=0, evaluate=nothing, resume=True).computed == 1
+
+
 def test_a_device_goes_with_its_fault_map(tmp_path, monkeypatch):
     home = tmp_path / "home"
     home.mkdir()

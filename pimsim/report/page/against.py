@@ -52,7 +52,7 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
              "is 1, too; energies at equal batches, or at the one that was asked for."]  # fmt: skip
     if len(methods) > 1:
         notes.append(f"Means are taken apart of what was found in different ways: {'; '.join(methods)}.")
-    if unknown := [pair.title for pair in pairs if pair.process is None]:
+    if unknown := [pair.title for pair in pairs if pair.process is None and pair.per_area is None]:
         notes.append(f"Not known, so not normalised by area: the die of {', '.join(dict.fromkeys(unknown))}.")
     return (html.table(head, rows, left=2, strong=strong) + "".join(html.text(note, "soft") for note in notes)
             + _unequal(pairs) + _left_out(missing))  # fmt: skip
@@ -195,12 +195,12 @@ def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
         own = [pair for pair in pairs if pair.result == name]
         if own:
             reached.append(roofline.Reached(own[0].workload, _chip_label(result), own[0].flops_per_byte,
-                                            own[0].flops * own[0].rate_per_s))  # fmt: skip
-    rows = [[each.device, each.workload, each.flops_per_byte, each.flops_per_s] for each in reached]
-    rows += [[roof.name, "peak", None, roof.peak_flops_per_s] for roof in roofs]
+                                            own[0].flops * own[0].rate_per_s, name))  # fmt: skip
+    rows = [[each.device, each.workload, each.result, each.flops_per_byte, each.flops_per_s] for each in reached]
+    rows += [[roof.name, "peak", "", None, roof.peak_flops_per_s] for roof in roofs]
     return Drawing(
         "roofline", _roofline_message(named, pairs), lambda: roofline.draw(roofs, reached, list(chips)),
-        ["device", "what", "flops_per_byte", "flops_per_s"], rows,
+        ["device", "what", "result", "flops_per_byte", "flops_per_s"], rows,
         "Large markers: networks on the chip; small hollow ones: on GPUs, launches of kernels included, which is why "
         "they lie below their roofs. The chip's weights stay in its crossbars, so that its roof is flat; its networks "
         "stand at the intensity that they have on the first GPU.",

@@ -141,11 +141,12 @@ def _run_sections(subjects: Subjects, build: _Build) -> list[Section]:
 
 
 def _study_section(points: Points, subjects: Subjects, build: _Build) -> Section:
-    csv_name = build.table(file_name(points.name, "points"), list(points.columns),
-                           list(zip(*points.columns.values(), strict=True)))  # fmt: skip
+    csv_name = build.table(file_name(points.name, "points"), list(points.single),
+                           list(zip(*points.single.values(), strict=True)))  # fmt: skip
     best, missing = study_versus.best_beside(points, subjects.baselines, subjects.networks)
-    pictures = build.figures([*studies.drawings(points), study_versus.drawing(points, best)])
-    body = (studies.summary(points) + pictures + study_versus.notes(best, missing)
+    pictures = build.figures([*studies.drawings(points), *study_versus.drawings(points, best)])
+    body = (studies.summary(points) + studies.missing_front(points) + pictures + studies.inseparable(points)
+            + study_versus.notes(best, missing)
             + studies.table_of_points(points, csv_name))  # fmt: skip
     return Section(file_name("study", points.name), f"Study: {points.title}", body)
 

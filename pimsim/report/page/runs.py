@@ -17,13 +17,13 @@ from pimsim.results.record import Result
 
 def summary(named: Mapping[str, Result]) -> str:
     """One row a result."""
-    head = ["result", "network", "system", "batch", "latency", "throughput [1/s]", "energy", "power", "area [mm2]",
-            "chips", "cells used", "crossbars busy"]  # fmt: skip
+    head = ["result", "network", "system", "found by", "batch", "latency", "throughput [1/s]", "energy", "power",
+            "area [mm2]", "chips", "cells used", "crossbars busy"]  # fmt: skip
     rows = []
     for name, each in named.items():
         rate, costs, usage = each.times.throughput_per_s, each.costs, each.usage
         rows.append([
-            name, each.source.workload, each.source.system, f"{each.source.batch:,}",
+            name, each.source.workload, each.source.system, _method(each), f"{each.source.batch:,}",
             with_unit(each.times.latency_ps / 1e12, "s"), f"{rate:,.5g}" if rate else "not measured",
             with_unit(costs.energy_pj / 1e12, "J"), with_unit(costs.average_power_w, "W"), f"{costs.area_mm2:,.1f}",
             f"{usage.chips_used:,}", f"{usage.cells_used_share:.1%}", f"{usage.crossbar_busy_share:.1%}",
@@ -33,7 +33,11 @@ def summary(named: Mapping[str, Result]) -> str:
         "weights, of the crossbars in use. Crossbars busy: share of the run in which those in use read."
     )
     warned = [f"{name}: {words}" for name, each in named.items() for words in (*warnings(each), *remarks(each))]
-    return html.table(head, rows, left=3) + html.text(note, "soft") + "".join(html.text(w, "warn") for w in warned)
+    return html.table(head, rows, left=4) + html.text(note, "soft") + "".join(html.text(w, "warn") for w in warned)
+
+
+def _method(result: Result) -> str:
+    return method_words(result.source.engine, result.source.network)
 
 
 def what_was_run(named: Mapping[str, Result]) -> str:
@@ -76,13 +80,13 @@ def drawings(name: str, result: Result) -> list[Drawing]:
 
     what = run_title(result)
     found = [
-        _of(name, "timeline", _timeline_message(result), lambda: timeline.draw(result), *_timeline_rows(result),
+        _of(name, "timeline", _marked(result, _timeline_message(result)), lambda: timeline.draw(result), *_timeline_rows(result),
             f"{what}: from a layer's first window's start to its last output."),
-        _of(name, "energy", _energy_message(result), lambda: energy.draw(result), *_energy_rows(result),
+        _of(name, "energy", _marked(result, _energy_message(result)), lambda: energy.draw(result), *_energy_rows(result),
             f"{what}. Hatched: power that is drawn all the time."),
-        _of(name, "losses", _losses_message(result), lambda: losses.draw(result), *_losses_rows(result),
+        _of(name, "losses", _marked(result, _losses_message(result)), lambda: losses.draw(result), *_losses_rows(result),
             f"{what}: the parts of a layer's row add up to the run."),
-        _of(name, "utilisation", _tiles_message(result), lambda: utilisation.draw(result), *_tiles_rows(result),
+        _of(name, "utilisation", _marked(result, _tiles_message(result)), lambda: utilisation.draw(result), *_tiles_rows(result),
             f"{what}: one square a tile, where it lies on its chip."),
     ]  # fmt: skip
     if result.links.channels:
@@ -95,12 +99,19 @@ def _of(name: str, what: str, message: str, draw: Any, head: Sequence[str], rows
     return Drawing(file_name(name, what), message, draw, head, rows, note)
 
 
+def _marked(result: Result, message: str) -> str:
+    """A message that says so where it is of an estimate."""
+    return f"Analytical estimate: {message[0].lower()}{message[1:]}" if result.source.engine == ANALYTICAL else message
+
+
 def _timeline_message(result: Result) -> str:
-    spans = [layer.last_output_ps - layer.first_start_ps for layer in result.layers]
+    times = result.timeline
+    spans = [end - start for start, end in zip(times.first_start_ps[0], times.last_output_ps[0], strict=True)]
     longest = result.layers[int(np.argmax(spans))]
-    return (f"The first image takes {with_unit(result.times.latency_ps / 1e12, 's')}; {shortened(longest.name)} is "
-            f"active longest, {with_unit(max(spans) / 1e12, 's')} of the run's "
-            f"{with_unit(result.times.run_ps / 1e12, 's')}")  # fmt: skip
+    batch = result.source.batch
+    whole = f"; the run of {batch:,} images {with_unit(result.times.run_ps / 1e12, 's')}" if batch > 1 else ""
+    return (f"The first image takes {with_unit(result.times.latency_ps / 1e12, 's')}, in which {shortened(longest.name)} "
+            f"works longest, {with_unit(max(spans) / 1e12, 's')}{whole}")  # fmt: skip
 
 
 def _timeline_rows(result: Result) -> tuple[list[str], list[list[Any]]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pimsim.baselines import accelerators
 from pimsim.config.records import System
 from pimsim.errors import InputError
-from pimsim.report.labels import component_label
+from pimsim.report.labels import component_label, method_words
 from pimsim.report.page.drawing import Drawing
 from pimsim.report.page.versus import geometric_mean, peak_of
 from pimsim.results.record import Result
@@ -90,17 +90,18 @@ def _densities(named: Mapping[str, Result]) -> Drawing | None:
     if not known:
         return None
     theirs, trust = _published()
-    published = {name: value for name, values in theirs.items() if (value := values[1])}
+    published = {name: value for name, values in theirs.items()
+                 if (value := values[1]) and trust[name][1] == "published"}  # fmt: skip
     best, top = max(known, key=lambda name: known[name]), max(published, key=lambda name: published[name])
     message = (f"At its peak {best} does {known[best]:,.4g} GOPS/(s W); the most that is published here is "
                f"{published[top]:,.4g}, by {top}")  # fmt: skip
     rows = [[name, "computed by pimsim", *values, "", ""] for name, values in ours.items()]
-    rows += [[name, "published, not simulated", *values, *trust[name]] for name, values in theirs.items()]
+    rows += [[name, "of papers, not simulated", *values, *trust[name]] for name, values in theirs.items()]
     return Drawing("densities", message, lambda: drawing.draw(ours, theirs, trust),
                    ["name", "kind", "CE_GOPS_per_s_mm2", "PE_GOPS_per_s_W", "CE_trust", "PE_trust"], rows,
                    "Peaks, not networks. Hatched bars are what papers say of themselves, at their own technology and "
-                   "precision; recalled ones were not checked against the paper. `pimsim baseline show NAME` names "
-                   "every source.")  # fmt: skip
+                   "precision; derived ones follow from figures of the paper, recalled ones were not checked "
+                   "against it. `pimsim baseline show NAME` names every source.")  # fmt: skip
 
 
 def _published() -> tuple[dict[str, list[float | None]], dict[str, list[str]]]:
@@ -125,7 +126,8 @@ def _scaling(named: Mapping[str, Result]) -> Drawing | None:
     for each in named.values():
         rate, source = each.times.throughput_per_s, each.source
         if rate:
-            key = (f"{source.workload} on {source.system}", source.workload_hash, _chip_key(each), source.network)
+            method = method_words(source.engine, source.network)
+            key = (f"{source.workload} on {source.system}, {method}", method, source.workload_hash, _chip_key(each))
             row = (each.usage.chips, rate, each.costs.energy_pj / 1e6)
             series.setdefault(key, {})[each.usage.chips] = row
     several = {key: rows for key, rows in series.items() if len(rows) > 1}
@@ -136,13 +138,19 @@ def _scaling(named: Mapping[str, Result]) -> Drawing | None:
     }
     if not lines:
         return None
-    gains = [rows[-1][1] / rows[0][1] for rows in lines.values()]
-    label, rows = next(iter(lines.items()))
-    most, fewest = rows[-1][0], rows[0][0]
-    message = (f"{most} chips instead of {fewest} give {geometric_mean(gains):.3g} times the throughput ({label})"
-               if len(lines) == 1 else
-               f"The most chips instead of the fewest give {geometric_mean(gains):.3g} times the throughput "
-               "(geometric mean over networks)")  # fmt: skip
-    return Drawing("scaling", message, lambda: drawing.draw(lines), ["network", "chips", "throughput_per_s",
+    gains: dict[str, list[float]] = {}
+    for key, rows in zip(several, lines.values(), strict=True):
+        gains.setdefault(key[1], []).append(rows[-1][1] / rows[0][1])
+    return Drawing("scaling", _scaling_message(lines, gains), lambda: drawing.draw(lines), ["network", "chips", "throughput_per_s",
                    "energy_uJ"], [[name, *row] for name, each in lines.items() for row in each],
                    "Each point is a run given to this report; dotted: in proportion to the chips.")  # fmt: skip
+
+
+def _scaling_message(lines: Mapping[str, list[tuple[int, float, float]]], gains: Mapping[str, list[float]]) -> str:
+    """Gains by how they were found: what was found in different ways has no mean in common."""
+    if len(lines) == 1:
+        label, rows = next(iter(lines.items()))
+        return (f"{rows[-1][0]} chips instead of {rows[0][0]} give {rows[-1][1] / rows[0][1]:.3g} times the throughput "
+                f"({label})")  # fmt: skip
+    means = "; ".join(f"{geometric_mean(each):.3g} times ({method})" for method, each in gains.items())
+    return f"The throughput of the most chips over that of the fewest, geometric means over networks: {means}"

@@ -32,8 +32,8 @@ def draw(
                 continue
             look = {"color": PALETTE[0]} if is_ours else {"facecolor": "white", "edgecolor": DARK, "hatch": "////"}
             axes.barh(row, value, 0.7, linewidth=0.8, **look)  # type: ignore[arg-type]
-            recalled = not is_ours and trust[name][n] == "recalled"
-            words = f"{value:,.4g}{' (recalled)' if recalled else ''}"
+            marked = not is_ours and trust[name][n] != "published"
+            words = f"{value:,.4g}{f' ({trust[name][n]})' if marked else ''}"
             axes.annotate(words, (value, row), (3, 0), textcoords="offset points", va="center", fontsize=8)
         axes.set_yticks(range(len(names)), names if n == 0 else [""] * len(names))
         axes.set_ylim(len(names) - 0.5, -0.5)
@@ -43,6 +43,7 @@ def draw(
         axes.tick_params(axis="y", length=0)
         axes.grid(axis="x", color=LIGHT, linewidth=0.7)
     figure.legend(handles=[Patch(color=PALETTE[0], label="computed by pimsim"),
-                           Patch(facecolor="white", edgecolor=DARK, hatch="////", label="published, not simulated")],
+                           Patch(facecolor="white", edgecolor=DARK, hatch="////",
+                                 label="published, or as marked; not simulated")],
                   loc="outside lower center", ncols=2)  # fmt: skip
     return figure

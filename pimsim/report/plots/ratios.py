@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pimsim.report.plots.style import DARK, LIGHT
@@ -16,11 +17,16 @@ def ratio_axis(axes: Axes, low: float, high: float) -> None:
     """Logarithmic from ``low`` to ``high``, a line at 1."""
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator(_ticks(low, high)))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else f"{value:.0e}"))
+    number_axis(axes.xaxis, low, high)
     axes.axvline(1, color=DARK, linewidth=1)
     axes.grid(axis="x", color=LIGHT, linewidth=0.7)
+
+
+def number_axis(axis: Axis, low: float, high: float) -> None:
+    """Numbers on a logarithmic axis from ``low`` to ``high``, also where it spans less than a decade."""
+    axis.set_major_locator(FixedLocator(_ticks(low, high)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else f"{value:.3g}"))
 
 
 def _ticks(low: float, high: float) -> list[float]:

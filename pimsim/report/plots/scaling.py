@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
+from pimsim.report.plots.ratios import number_axis
 from pimsim.report.plots.style import GREY, LIGHT, PALETTE
 
 MARKERS = "osD^vP*X"
@@ -33,11 +35,12 @@ def draw(series: Mapping[str, Sequence[tuple[int, float, float]]]) -> Figure:
         values = [row[1 + n] for rows in series.values() for row in rows]
         if n == 0 or max(values) >= LOG_FROM * min(values):  # (in proportion is a straight line)
             axes.set_yscale("log")
+            number_axis(axes.yaxis, *axes.get_ylim())
         else:
             axes.set_ylim(bottom=0)
         ticks = sorted({row[0] for rows in series.values() for row in rows})
         axes.set_xticks(ticks, list(map(str, ticks)))
-        axes.minorticks_off()
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("chips of the system")
         axes.set_ylabel(label)
         axes.grid(color=LIGHT, linewidth=0.7)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from pimsim.report.plots.ratios import ratio_axis
 from pimsim.report.plots.style import DARK, PALETTE
 
 MEAN = "geometric mean"
+DOTS = 0.25  #: below the middle of a row [rows]
 MOST_BARS = 6  #: results with a bar of their own; of more, the mean alone, with a dot for each
 HATCHES = ("", "////", "....", "xxxx", "\\\\\\\\", "++++")
 
@@ -31,7 +34,7 @@ def draw(
     """
     own = list(results) if len(results) <= MOST_BARS else []
     bars = [*own, MEAN] if len(results) > 1 else own
-    height = 1.3 + len(baselines) * (0.22 + 0.19 * len(bars))
+    height = 1.3 + len(baselines) * (0.22 + 0.19 * (len(bars) + (not own)))
     figure = Figure(figsize=(1.6 + 3.6 * len(panels), height + 0.5), layout="constrained")
     for n, (axes, (label, values)) in enumerate(
         zip(figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True)
@@ -40,9 +43,12 @@ def draw(
         axes.set_xlabel(f"{label} [x]")
         axes.set_yticks(range(len(baselines)), list(baselines.values()) if n == 0 else [""] * len(baselines))
     if len(bars) > 1 or not own:
-        handles = [Patch(facecolor=_colour(bar, own), hatch=_hatch(bar, own), edgecolor="white",
+        handles: list[Any] = [Patch(facecolor=_colour(bar, own), hatch=_hatch(bar, own), edgecolor="white",
                          label=bar.replace("$", r"\$")) for bar in bars]  # fmt: skip
-        figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(bars)))
+        if not own:
+            handles.append(Line2D([], [], linestyle="", marker="o", color="#000000", markersize=3, alpha=0.6,
+                                  label=f"each of {len(results)} results"))  # fmt: skip
+        figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
     return figure
 
 
@@ -50,7 +56,8 @@ def _panel(
     axes: Axes, values: Mapping[str, Mapping[str, float | None]], means: Mapping[str, float | None],
     baselines: Sequence[str], bars: Sequence[str], own: Sequence[str],
 ) -> None:  # fmt: skip
-    thick = 0.8 / len(bars)
+    tall = 0.8 if own else 0.5  # dots have a strip of their own below the bar, free of its label
+    thick = tall / len(bars)
     for row, baseline in enumerate(baselines):
         of = values.get(baseline, {})
         for n, bar in enumerate(bars):
@@ -67,7 +74,7 @@ def _panel(
                           ha="left" if side > 0 else "right", fontsize=7.5, color=DARK)  # fmt: skip
         if not own:
             known = [value for value in of.values() if value]
-            axes.plot(known, [row] * len(known), "o", color="#000000", markersize=2.5, alpha=0.6)
+            axes.plot(known, [row + DOTS] * len(known), "o", color="#000000", markersize=3, alpha=0.6)
     _scale(axes, [value for of in values.values() for value in of.values() if value])
     axes.set_ylim(len(baselines) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)

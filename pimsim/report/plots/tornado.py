@@ -1,4 +1,4 @@
-"""Tornado: how much a result moves along each axis of a study, the others averaged out; the longest bar on top."""
+"""Tornado: how much a result moves when one axis of a study changes alone; the longest bar on top."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def draw(effects: Mapping[str, Sequence[Effect]]) -> Figure:
     panels = figure.subplots(lines, columns, squeeze=False).reshape(-1)
     for axes, (label, found) in zip(panels, effects.items(), strict=False):
         _panel(axes, list(found[:MOST_AXES]), ends)
-        axes.set_xlabel(f"{label} over its geometric mean [x]")
+        axes.set_xlabel(f"{label} over the mean of the group [x]")
     for axes in panels[len(effects) :]:
         axes.set_visible(False)
     return figure
@@ -41,12 +41,15 @@ def _panel(axes: Axes, found: Sequence[Effect], ends: tuple[float, float]) -> No
             axes.annotate("no effect", (1, row), (3, 0), textcoords="offset points", va="center", fontsize=7.5,
                           color=DARK)  # fmt: skip
             continue
-        for pick, colour in ((min, PALETTE[0]), (max, PALETTE[1])):
-            factor = pick(effect.factors)
+        for factor, end, at, side, colour in (
+            (effect.low, effect.lowest, effect.low_at, -1, PALETTE[0]),
+            (effect.high, effect.highest, effect.high_at, 1, PALETTE[1]),
+        ):
             axes.barh(row, factor - 1, 0.6, left=1, color=colour, linewidth=0)
-            axes.annotate(effect.values[effect.factors.index(factor)].replace("$", r"\$"), (factor, row),
-                          (-3 if pick is min else 3, 0), textcoords="offset points", va="center", fontsize=7.5,
-                          ha="right" if pick is min else "left", color=DARK)  # fmt: skip
+            if effect.groups > 1:
+                axes.plot([factor, end], [row, row], color=DARK, linewidth=1, marker="|", markevery=[1], markersize=7)
+            axes.annotate(at.replace("$", r"\$"), (end, row), (4 * side, 0), textcoords="offset points", va="center",
+                          fontsize=7.5, ha="left" if side > 0 else "right", color=DARK)  # fmt: skip
     ratio_axis(axes, *ends)
     axes.set_yticks(range(len(found)), [effect.axis.replace("$", r"\$") for effect in found])
     axes.set_ylim(len(found) - 0.5, -0.5)
@@ -55,7 +58,7 @@ def _panel(axes: Axes, found: Sequence[Effect], ends: tuple[float, float]) -> No
 
 def _ends(shown: Sequence[Effect]) -> tuple[float, float]:
     """One scale for all panels, so that their bars can be compared."""
-    low = min(1.0, *(min(effect.factors) for effect in shown))
-    high = max(1.0, *(max(effect.factors) for effect in shown))
-    room = max(high / low, 1.05) ** 0.3
+    low = min(1.0, *(effect.lowest for effect in shown))
+    high = max(1.0, *(effect.highest for effect in shown))
+    room = max(high / low, 1.05) ** 0.35
     return low / room, high * room

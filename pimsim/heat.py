@@ -1,0 +1,356 @@
+"""The composition root of heat: the Result of a run in, the temperature of every tile out.
+
+The die of a chip is a grid of places, one for each tile: as many as routers and tiles at each of them, every place a
+square as large as the largest kind of tile, the links to other chips in a strip along the edge at y = 0.  Tiers are
+alike.  A tile lies in the middle of its place, its mean power spread evenly over its own area.  Every chip has a stack
+and a heat sink of its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pimsim.config import System
+from pimsim.config.layers import Layers, apply_override
+from pimsim.config.loading import checked
+from pimsim.errors import InputError
+from pimsim.results.record import Costs, Result, TileMap
+from pimsim.technology import roll_up
+from pimsim.technology.components import components
+from pimsim.thermal import (
+    Conduction,
+    PowerMap,
+    Stack,
+    TemperatureMap,
+    Transient,
+    exponential_leakage,
+    fixed_point,
+    stack_for_tiers,
+    steady_state,
+    transient_response,
+)
+
+__all__ = ["Floorplan", "Heat", "floorplan", "temperatures"]
+
+CELLS, COARSE = 64, 32  #: along each side of the die; at most so many where it is time that counts
+LINK, DRAM = "chip.link", "chip.dram"  #: components that are in no tile
+SETTABLE = "chip.thermal."  #: keys that say nothing of the run itself
+CONSTANTS = 5.0  #: time constants of sink and package after which a chip counts as warm: 1 - exp(-5) = 99.3 %
+FIRST_SHARE = 1e-6  #: of that time, the first that is looked at
+TIMES = 61  #: that are looked at
+LEFT_OUT = 1e-6  #: share of a run's power above which what heats no chip is told
+WORKS_TO_K = 398.15  #: 125 degrees Celsius, to which silicon circuits are commonly specified [recalled]
+
+
+@dataclass(frozen=True)
+class Floorplan:
+    """Where the tiles of a chip lie; every chip of a system is the same."""
+
+    width_m: float  #: of the die, along x
+    depth_m: float  #: along y
+    tiers: int
+    x_m: np.ndarray  #: (places,) left edge of each tile, from the die's
+    y_m: np.ndarray  #: (places,) lower edge
+    side_m: np.ndarray  #: (places,) of each tile's square
+    tier: np.ndarray  #: (places,) int64, 0: the farthest from the sink
+    links_m: float  #: depth of the strip of links, from y = 0 over the whole width; 0: there is none
+    links_tier: int  #: where that is
+
+
+@dataclass(frozen=True)
+class Heat:
+    """Temperatures of a system in a steady state."""
+
+    workload: str
+    system: str
+    floorplan: Floorplan
+    chip: np.ndarray  #: (tiles,) int64
+    place: np.ndarray  #: (tiles,) int64 of the floorplan
+    on_gpu: np.ndarray  #: (tiles,) bool: the tile is a GPU core
+    power_w: np.ndarray  #: (tiles,) at these temperatures
+    temperature_k: np.ndarray  #: (tiles,) mean over the tile
+    links_w: np.ndarray  #: (chips,) of links between chips
+    maps: tuple[TemperatureMap, ...]  #: one for each chip
+    transient: Transient | None  #: of the hottest chip, from the air's temperature
+    notes: tuple[str, ...]
+
+    @property
+    def hottest_chip(self) -> int:
+        """The one with the hottest cell."""
+        return int(np.argmax([found.hottest.temperature_k for found in self.maps]))
+
+    @property
+    def hottest(self) -> TemperatureMap:
+        """The map of the hottest chip."""
+        return self.maps[self.hottest_chip]
+
+    @property
+    def hottest_tile(self) -> int:
+        """The hottest tile by its mean."""
+        return int(np.argmax(self.temperature_k))
+
+    @property
+    def heat_in_w(self) -> float:
+        """Power of all chips."""
+        return float(sum(found.power_w.sum() for found in self.maps))
+
+    @property
+    def heat_out_w(self) -> float:
+        """What leaves at sinks and boards of all chips."""
+        return float(sum(found.to_sink_w + found.to_board_w for found in self.maps))
+
+    @property
+    def tier(self) -> np.ndarray:
+        """(tiles,) int64."""
+        return self.floorplan.tier[self.place]
+
+    @property
+    def middle_m(self) -> tuple[np.ndarray, np.ndarray]:
+        """(tiles,) x and (tiles,) y of each tile's middle."""
+        plan, half = self.floorplan, self.floorplan.side_m[self.place] / 2
+        return plan.x_m[self.place] + half, plan.y_m[self.place] + half
+
+
+def temperatures(
+    result: Result, *, overrides: Sequence[str] = (), cells: int = CELLS, transient: bool = False
+) -> Heat:
+    """Temperatures of all tiles under the mean power of a run.
+
+    >>> import pimsim
+    >>> from pimsim.heat import temperatures
+    >>> heat = temperatures(pimsim.simulate("lenet5", "isaac-ce"))
+    >>> len(heat.temperature_k), abs(heat.heat_out_w / heat.heat_in_w - 1) < 1e-3
+    (168, True)
+
+    Args:
+        result: of a run.
+        overrides: ``KEY=VALUE`` with keys of ``chip.thermal``; all else belongs to the run.
+        cells: along each side of the die.
+        transient: also how the hottest chip warms up from the air's temperature, under the power of the steady state.
+
+    Raises:
+        InputError: the result knows no power of its tiles, areas have no price, the package does not fit the die; no
+            steady state (thermal runaway).
+    """
+    system = _system(result, overrides)
+    plan = floorplan(result.tiles, system)
+    powers = _Powers(result, system, plan)
+    conduction = Conduction(_stack(system, plan), cells, cells)
+    maps = tuple(powers.solve(conduction, chip) for chip in range(result.tiles.chips))
+    chip, place = np.divmod(np.arange(len(powers.power_w)), result.tiles.tiles_per_chip)
+    mean, power = powers.after(conduction, maps)
+    hottest = int(np.argmax([found.hottest.temperature_k for found in maps]))
+    return Heat(
+        workload=result.source.workload, system=result.source.system, floorplan=plan, chip=chip, place=place,
+        on_gpu=np.array(system.chip.on_gpu)[place], power_w=power, temperature_k=mean, links_w=powers.links_w, maps=maps,
+        transient=powers.warming(power, hottest, min(cells, COARSE)) if transient else None,
+        notes=(*powers.notes, *_remarks(maps[hottest], system, transient)),
+    )  # fmt: skip
+
+
+def floorplan(tiles: TileMap, system: System) -> Floorplan:
+    """Where the tiles of a chip lie.
+
+    Raises:
+        InputError: a kind of tile has no area.
+    """
+    areas, chip = roll_up(system), system.chip
+    on_gpu = np.array(chip.on_gpu)
+    area = np.where(on_gpu, areas.gpu_core.area_mm2, areas.tile.area_mm2) * 1e-6
+    if not np.all(area > 0):
+        raise InputError("tiles have no area: no component of theirs has one in its cost", key="chip.tile")
+    column, row, tier = _grid_of_routers(np.array(tiles.router_places))
+    across = math.ceil(math.sqrt(tiles.concentration))
+    down = math.ceil(tiles.concentration / across)
+    router, at = np.divmod(np.arange(tiles.tiles_per_chip), tiles.concentration)
+    pitch, side = math.sqrt(float(area.max())), np.sqrt(area)
+    width = (int(column.max()) + 1) * across * pitch
+    strip = areas.links.area_mm2 * 1e-6 / width
+    io = system.chip.noc.io_number
+    return Floorplan(
+        width_m=width, depth_m=(int(row.max()) + 1) * down * pitch + strip, tiers=int(tier.max()) + 1,
+        x_m=(column[router] * across + at % across) * pitch + (pitch - side) / 2,
+        y_m=strip + (row[router] * down + at // across) * pitch + (pitch - side) / 2,
+        side_m=side, tier=tier[router], links_m=strip, links_tier=int(tier[io]),
+    )  # fmt: skip
+
+
+def _grid_of_routers(places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(routers,) column, row and tier; where the routers of a tier are no full grid, they fill a square in order."""
+    tier = places[:, 2].astype(np.int64)
+    column, row = (np.unique(places[:, axis], return_inverse=True)[1].reshape(-1) for axis in (0, 1))
+    in_tier = int(np.bincount(tier).max())
+    if (column.max() + 1) * (row.max() + 1) == in_tier:
+        return column, row, tier
+    order = np.array([np.count_nonzero(tier[:at] == tier[at]) for at in range(len(tier))])
+    row, column = np.divmod(order, math.ceil(math.sqrt(in_tier)))
+    return column, row, tier
+
+
+def _system(result: Result, overrides: Sequence[str]) -> System:
+    """The system of a run, with another package where one is asked for."""
+    layers = Layers()
+    layers.add(result.source.config, {}, "the result's configuration")
+    for text in overrides:
+        key = text.partition("=")[0].strip()
+        if not key.startswith(SETTABLE):
+            raise InputError("belongs to the run, which is over", file=f"--set {text}", key=key,
+                             allowed=f"keys of {SETTABLE[:-1]}")  # fmt: skip
+        apply_override(layers, text, System)
+    return checked(layers)
+
+
+def _stack(system: System, plan: Floorplan) -> Stack:
+    path = system.chip.thermal
+    longest = 1e3 * max(plan.width_m, plan.depth_m)
+    if path.spreader_side_mm < longest:
+        what = f"a spreader of {path.spreader_side_mm:g} mm does not cover the die of {1e3 * plan.width_m:.3g} x "
+        raise InputError(f"{what}{1e3 * plan.depth_m:.3g} mm", key=f"{SETTABLE}spreader_side_mm",
+                         allowed=f"{longest:.4g} mm or more")  # fmt: skip
+    return stack_for_tiers(
+        plan.tiers, plan.width_m, plan.depth_m, tier_m=path.tier_um * 1e-6, bond_m=path.bond_um * 1e-6,
+        tsv_fraction=path.tsv_fraction, spreader_side_m=path.spreader_side_mm * 1e-3,
+        sink_side_m=path.sink_side_mm * 1e-3, convection_resistance=_or_none(path.convection_k_per_w),
+        convection_capacity=path.convection_j_per_k, ambient_k=path.ambient_k,
+        board_resistance=_or_none(path.board_k_per_w), board_capacity=path.board_j_per_k,
+    )  # fmt: skip
+
+
+def _or_none(resistance: float | None) -> float:
+    return math.inf if resistance is None else resistance
+
+
+class _Powers:
+    """Power of the tiles and links of a run, and how much of it is leakage."""
+
+    def __init__(self, result: Result, system: System, plan: Floorplan) -> None:
+        self.system, self.plan, self.chips = system, plan, result.tiles.chips
+        self.power_w = _tile_power(result)  # (tiles,)
+        of_kind, on_gpu = _static_w(system), np.tile(np.array(system.chip.on_gpu), self.chips)
+        self.static_w = np.minimum(np.where(on_gpu, of_kind["gpu"], of_kind["reram"]), self.power_w)  # (tiles,)
+        self.links_w = self._links(result)  # (chips,)
+        self.notes = self._notes(result.costs)
+
+    def _links(self, result: Result) -> np.ndarray:
+        """(chips,) power of links between chips [W], shared by the chips that hold something."""
+        used = np.array(result.tiles.crossbars_used).reshape(self.chips, -1).max(axis=1) >= 0
+        share = np.where(used | (self.system.idle == "leaking"), 1.0, 0.0)
+        return share / max(share.sum(), 1.0) * _power_of(LINK, result.costs)
+
+    def _notes(self, costs: Costs) -> tuple[str, ...]:
+        found, beside = [], _power_of(DRAM, costs)
+        if beside:
+            found.append(f"{beside:.3g} W of the memory beside the chips do not heat them")
+        left = costs.average_power_w - beside - float(self.power_w.sum() + self.links_w.sum())
+        if abs(left) > LEFT_OUT * costs.average_power_w:
+            found.append(f"{left:.3g} of {costs.average_power_w:.3g} W lie in no tile and in no link; left out")
+        if self.links_w.any() and not self.plan.links_m:
+            found.append("links between chips have no area: their power is left out")
+        return tuple(found)
+
+    def solve(self, conduction: Conduction, chip: int) -> TemperatureMap:
+        """The steady state of one chip, leakage and temperature in step with each other.
+
+        Raises:
+            InputError: thermal runaway, or no convergence.
+        """
+        own = self._own(chip)
+        static = self._tiles(self.static_w[own]).on(conduction.grid)
+        constant = self._on(conduction, self.power_w[own] - self.static_w[own], chip)
+        path = self.system.chip.thermal
+        if path.static_doubling_k is None or not static.any():
+            return steady_state(conduction, constant + static)
+        power = exponential_leakage(constant, static, reference_k=path.reference_k, doubling_k=path.static_doubling_k)
+        try:
+            return fixed_point(conduction, power).temperatures
+        except InputError as error:
+            of_chip = f"chip {chip}: " if self.chips > 1 else ""
+            raise InputError(of_chip + error.what, key=f"{SETTABLE}static_doubling_k", allowed=error.allowed) from None
+
+    def after(self, conduction: Conduction, maps: Sequence[TemperatureMap]) -> tuple[np.ndarray, np.ndarray]:
+        """(tiles,) mean temperature [K], and (tiles,) power [W] at these temperatures."""
+        path, tiles = self.system.chip.thermal, self._tiles(np.zeros(len(self.plan.x_m)))
+        mean = [tiles.mean_of(found.temperature_k, conduction.grid) for found in maps]
+        power = self.power_w.copy()
+        if path.static_doubling_k is not None:
+            growth = [tiles.mean_of(np.exp2((found.temperature_k - path.reference_k) / path.static_doubling_k),
+                                    conduction.grid) for found in maps]  # fmt: skip
+            power += self.static_w * (np.concatenate(growth) - 1)
+        return np.concatenate(mean), power
+
+    def warming(self, power_w: np.ndarray, chip: int, cells: int) -> Transient:
+        """A chip under constant powers, from the air's temperature to nearly that of the steady state.
+
+        Args:
+            power_w: (tiles,) of all chips.
+        """
+        stack = _stack(self.system, self.plan)
+        conduction = Conduction(stack, cells, cells)
+        resistance = 1 / (1 / stack.convection_resistance + 1 / stack.board_resistance)
+        end = CONSTANTS * resistance * float(conduction.grid.capacity.sum())
+        times = np.geomspace(FIRST_SHARE * end, end, TIMES)
+        times[-1] = end
+        power = self._on(conduction, power_w[self._own(chip)], chip)
+        return transient_response(conduction, [end], [power], np.append(0.0, times), first_step_s=float(times[0]))
+
+    def _own(self, chip: int) -> slice:
+        places = len(self.plan.x_m)
+        return slice(chip * places, (chip + 1) * places)
+
+    def _on(self, conduction: Conduction, tiles_w: np.ndarray, chip: int) -> np.ndarray:
+        """(tiers, y cells, x cells) power of a chip's tiles and links."""
+        plan, power = self.plan, self._tiles(tiles_w).on(conduction.grid)
+        if not plan.links_m:
+            return power
+        corner, one = np.zeros(1), np.ones(1)
+        strip = PowerMap(corner, corner, plan.width_m * one, plan.links_m * one, np.array([plan.links_tier]),
+                         self.links_w[chip] * one)  # fmt: skip
+        return power + strip.on(conduction.grid)
+
+    def _tiles(self, power_w: np.ndarray) -> PowerMap:
+        plan = self.plan
+        return PowerMap(plan.x_m, plan.y_m, plan.side_m, plan.side_m, plan.tier, power_w)
+
+
+def _power_of(component: str, costs: Costs) -> float:
+    """Mean power of one component [W]."""
+    own = costs.dynamic_pj.get(component, 0.0) + costs.static_pj.get(component, 0.0)
+    return own / costs.energy_pj * costs.average_power_w if own else 0.0
+
+
+def _tile_power(result: Result) -> np.ndarray:
+    """(tiles,) mean power of each tile of a run [W]."""
+    power = np.array(getattr(result, "tile_power_w", ()), dtype=float)
+    if len(power) != len(result.tiles.crossbars_used):
+        raise InputError("the result does not say what power each tile draws", key="tile_power_w",
+                         allowed="a result that was written by this version of pimsim; run it again")  # fmt: skip
+    return power
+
+
+def _static_w(system: System) -> dict[str, float]:
+    """Static power of one tile in use, its share of a router aside [W]: ``reram`` and ``gpu``.
+
+    That of links between chips is the bias of their drivers and does not grow with temperature as leakage does.
+    """
+    found = {"reram": 0.0, "gpu": 0.0}
+    for part in components(system):
+        static = float(part.count) * part.cost.static_fraction * (part.cost.power_mw or 0.0) / 1000
+        if part.level == "ima":
+            found["reram"] += static * system.chip.tile.imas
+        elif part.level in ("tile", "gpu") and part.name != "router":
+            found["gpu" if part.level == "gpu" else "reram"] += static
+    return found
+
+
+def _remarks(hottest: TemperatureMap, system: System, transient: bool) -> tuple[str, ...]:
+    found = []
+    if hottest.hottest.temperature_k > WORKS_TO_K:
+        found.append(f"beyond {WORKS_TO_K - 273.15:.0f} °C circuits are not specified to work: less power or a better "
+                     f"heat path is needed ({SETTABLE}convection_k_per_w)")  # fmt: skip
+    if transient and system.chip.thermal.static_doubling_k is not None:
+        found.append("static power is that of the steady state from the beginning: an upper bound while it warms up")
+    return tuple(found)
