@@ -33,6 +33,7 @@ from pimsim.functional.network.preparation import (
 )
 from pimsim.functional.network.products import SAMPLE, CrossbarProducts
 from pimsim.functional.network.weights import read_with_weights
+from pimsim.functional.temperature import at_temperatures, temperature_of
 from pimsim.functional.worn_cells import Matrix, worn_cells
 from pimsim.mapping.program import Program
 from pimsim.results.inference import (
@@ -80,6 +81,7 @@ def infer(
     overrides: Sequence[str] = (),
     device_overrides: Sequence[str] = (),
     input_shapes: Mapping[str, Sequence[int]] | None = None,
+    temperatures_k: Mapping[str, float] | None = None,
     progress: Progress | None = None,
 ) -> InferenceResult:
     """Execute a network on data, its weights in crossbars.
@@ -101,6 +103,8 @@ def infer(
         overrides: ``KEY=VALUE`` for a system given by name or file.
         device_overrides: the same for a device given by name or file.
         input_shapes: shape by input name, where the ONNX file leaves more open than the batch.
+        temperatures_k: of the crossbars of each layer [K], in place of the device's (see
+            :func:`pimsim.heat.layer_temperatures`); None: as the device says.
         progress: called now and then with images done and images in all.
 
     Raises:
@@ -109,8 +113,9 @@ def infer(
     _check_options(seed, tier, images)
     network, program = read_network(workload, system, overrides, input_shapes)
     cells = _device(device, device_overrides)
+    warm = None if temperatures_k is None else at_temperatures(cells, temperatures_k, matrix_names(network))
     test, train = read_images(data, images, calibration)
-    return _Execution(network, program, cells, test, train, int(seed), tier).run(progress)
+    return _Execution(network, program, cells, test, train, int(seed), tier, warm).run(progress)
 
 
 def sweep(
@@ -148,7 +153,7 @@ def sweep(
         _check_point(system, options.get("device"), **changes[-1])
     test, train = read_images(data, images, options.pop("calibration", CALIBRATION_IMAGES))
     results = [
-        infer(workload, system, (test, train), progress=_part(progress, n, len(words)), **each, **options)  # type: ignore[arg-type]
+        infer(workload, system, (test, train), progress=part_of(progress, n, len(words)), **each, **options)  # type: ignore[arg-type]
         for n, each in enumerate(changes)
     ]
     return InferenceSweep(SWEEP_FORMAT, __version__, key, tuple(words), tuple(results))
@@ -166,7 +171,8 @@ def _word(value: Any) -> str:
     return {"True": "true", "False": "false", "None": "null"}.get(str(value), str(value))
 
 
-def _part(progress: Progress | None, done: int, parts: int) -> Progress | None:
+def part_of(progress: Progress | None, done: int, parts: int) -> Progress | None:
+    """Progress of one of several executions of as many images each."""
     if progress is None:
         return None
     return lambda images, total: progress(done * total + images, parts * total)
@@ -198,6 +204,11 @@ def read_network(
     except InputError as error:
         raise error if error.file else InputError(error.what, file=path, key=error.key, allowed=error.allowed) from None
     return network, map_workload(dataflow, system, overrides=overrides)
+
+
+def matrix_names(network: Network) -> list[str]:
+    """The layers of a network whose weights lie in crossbars."""
+    return [each.name for step in network.matrix_steps if step.matrix is not None for each in step.matrix.matrices]
 
 
 def _weights_file(workload: str | Path) -> Path:
@@ -241,6 +252,7 @@ class _Execution:
     train: Dataset
     seed: int
     tier: str | None
+    warm: Mapping[str, Device] | None = None  #: the cells of each layer at its own temperature
 
     def run(self, progress: Progress | None) -> InferenceResult:
         images, calibration = self._fitted(self.test), self._fitted(self.train)
@@ -249,7 +261,8 @@ class _Execution:
         at_once = images_at_once(self.program)
         prepared = prepare(executor, self.program, list(_batches(calibration, at_once)), program_matrix)
         fixed, crossbars = on_crossbars(self.network, prepared, len(images), self.program.system.mapping.mitigation,
-                                        device=self.device, seed=self.seed, tier=self.tier)  # fmt: skip
+                                        self.warm, device=self.device, seed=self.seed,
+                                        tier=self.tier)  # fmt: skip
         match_moments(executor, prepared, crossbars, calibration[:at_once])
         decisions = []
         for first in range(0, len(images), at_once):
@@ -355,6 +368,9 @@ class _Execution:
         notes = [*NOT_MODELLED, *self.network.notes]
         notes.append(f"inputs are scaled by {len(self.train)} images: {self.train.source}")
         notes.append(f"histograms show up to {SAMPLE} vectors of a layer, spread over the windows of the first images")
+        if self.warm is not None:
+            kelvin = ", ".join(f"{name} {temperature_of(each):.1f}" for name, each in self.warm.items())
+            notes.append(f"temperatures of the crossbars [K]: {kelvin}")
         if one_by_one:
             notes.append("the network takes one image at a time: a batch is written into it")
         idle = _without_effect([matrix.notes for step in crossbars for each in step for matrix in each.matrices])

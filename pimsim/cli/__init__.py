@@ -24,6 +24,7 @@ from pimsim.cli.noc import noc
 from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_endurance, read_shape
 from pimsim.cli.report import compare, report
 from pimsim.cli.sweep import pareto, sweep
+from pimsim.cli.thermal import thermal
 from pimsim.cli.validate import validate
 from pimsim.cli.wear import wear
 from pimsim.errors import InputError, one_line
@@ -109,6 +110,7 @@ cli.add_command(validate)
 cli.add_command(noc)
 cli.add_command(infer)
 cli.add_command(wear)
+cli.add_command(thermal)
 cli.add_command(device)
 cli.add_command(sweep)
 cli.add_command(pareto)

@@ -25,6 +25,8 @@ _OPTIONS = {name: f"--{name}" for name in ("data", "images", "calibration", "tie
               help="Images from which the ranges of each layer's inputs are taken.")  # fmt: skip
 @click.option("--tier", type=click.Choice(["T0", "T1", "T2", "T3", "T3b"]),
               help="Force one way of computing crossbars; default: chosen by proof.")  # fmt: skip
+@click.option("--temperature-from", metavar="RESULT", help="Each layer's cells as warm as this run makes them: a "
+              "folder of `pimsim run --out`. Accuracy is set beside that at other temperatures.")  # fmt: skip
 @click.option("--sweep", metavar="KEY=V1,V2,...", help="The same for each value of one key: device.…, or the system's.")
 @SET
 @click.option("--input", "inputs", multiple=True, metavar="NAME=1,3,224,224", help="Shape of the input, where the "
@@ -42,6 +44,7 @@ def infer(
     as_json: bool,
     quiet: bool,
     seed: int,
+    temperature_from: str | None,
     **options: Any,
 ) -> None:
     """Execute WORKLOAD (an ONNX file with its weights, or a shipped network that has some) on data.
@@ -61,7 +64,10 @@ def infer(
         from pimsim.report.progress import ProgressBar
 
         bar = stack.enter_context(ProgressBar(not quiet, "executing images"))
-        found = _execute(workload, system, data, key, values, progress=bar, **options)
+        if temperature_from is None:
+            found = _execute(workload, system, data, key, values, progress=bar, **options)
+        else:
+            found = _execute_warm(workload, system, data, key, values, temperature_from, progress=bar, **options)
         if folder is not None:
             folder.fill(found)
     _print(found, as_json, quiet)
@@ -83,6 +89,29 @@ def _execute(workload: str, system: str, data: str, key: str, values: list[str],
         if error.file is not None or error.key not in _OPTIONS:
             raise
         option = _OPTIONS["data" if error.key == "dataset" else error.key]
+        raise InputError(error.what, key=option, allowed=error.allowed) from None
+
+
+def _execute_warm(
+    workload: str, system: str, data: str, key: str, values: list[str], source: str, **options: Any
+) -> Any:
+    """Executed at the temperatures of a run; keys of its package come from --set, too."""
+    from pimsim.heat import accuracy_at_temperatures, layer_temperatures, temperatures
+    from pimsim.results import load_result
+
+    package = [text for text in options["overrides"] if text.startswith("chip.thermal.")]
+    try:
+        result = load_result(source)
+        heat = temperatures(result, overrides=package)
+        if key:
+            shapes = options["input_shapes"]
+            options["temperatures_k"] = layer_temperatures(result, workload, heat=heat, input_shapes=shapes)
+            return _execute(workload, system, data, key, values, **options)
+        return accuracy_at_temperatures(workload, system, data, result, heat=heat, **options)
+    except InputError as error:
+        if error.file is not None or error.key in _OPTIONS.values():
+            raise
+        option = _OPTIONS.get(error.key or "", f"--temperature-from {source}")
         raise InputError(error.what, key=option, allowed=error.allowed) from None
 
 

@@ -28,7 +28,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from pimsim.errors import InputError
 from pimsim.workload.operations.registry import TABLE
@@ -183,6 +183,19 @@ def roofline(
     return RooflineCost(device.name, workload.name, precision, batch, kernels)
 
 
+def training_roofline(
+    workload: Workload, device: RooflineDevice, *, batch: int, precision: str = "fp32"
+) -> RooflineCost:
+    """Time and energy of one iteration of training: forward, backward, gradients of the weights, and their update.
+
+    Raises:
+        InputError: no such precision, or no such batch.
+    """
+    peak = device.peak(precision)
+    kernels = tuple(kernel_cost(each, device, peak) for each in training_works(workload, batch, precision))
+    return RooflineCost(device.name, workload.name, precision, batch, kernels)
+
+
 def kernel_cost(work: Work, device: RooflineDevice, peak_flops_per_s: float) -> KernelCost:
     """The equations above for one kernel."""
     reached = device.efficiency.get(work.kind, 1.0)
@@ -213,6 +226,42 @@ def works(workload: Workload, batch: int, precision: str, fused: bool = True) ->
         for operation in workload.operations
         if operation.name not in host and not _is_free(workload, operation)
     )
+
+
+def training_works(workload: Workload, batch: int, precision: str) -> tuple[Work, ...]:
+    """The kernels of one iteration of training, as a framework runs them that fuses nothing.
+
+    * Forward: as in inference; a BatchNorm reads its input twice, for the statistics and to normalise.
+    * Backward, of a product: the gradient of its input, but for the first of the network, and that of its weights, each
+      with the FLOPs of the forward pass.  Of anything else: twice its FLOPs; output's gradient and input are read, the
+      input's gradient is written; a BatchNorm reads both twice.
+    * Update, one kernel for all weights: SGD with momentum, four FLOPs a weight; weight, gradient and momentum are read,
+      weight and momentum written.
+
+    Raises:
+        InputError: no such precision, or no such batch.
+    """
+    forward, backward = [], []
+    names = {operation.name: operation for operation in workload.operations}
+    for work in works(workload, batch, precision, fused=False):
+        passes = 2 if work.type == "BatchNormalization" else 1
+        forward.append(replace(work, input_bytes=passes * work.input_bytes))
+        name = f"{work.name}/backward"
+        if work.kind == "memory":
+            backward.append(replace(
+                work, name=name, flops=2 * work.flops, output_bytes=work.input_bytes,
+                input_bytes=passes * (work.input_bytes + work.output_bytes),
+            ))  # fmt: skip
+            continue
+        if not set(_data(workload, names[work.name])) <= set(workload.inputs):
+            backward.append(replace(work, name=name, input_bytes=work.output_bytes, output_bytes=work.input_bytes))
+        backward.append(replace(
+            work, name=f"{work.name}/gradient", input_bytes=work.input_bytes + work.output_bytes, weight_bytes=0,
+            output_bytes=work.weight_bytes,
+        ))  # fmt: skip
+    moved = workload.parameters * BYTES_PER_VALUE[precision]
+    update = Work("update", "Optimiser", "memory", 4 * workload.parameters, 2 * moved, moved, 2 * moved, 1)
+    return (*forward, *reversed(backward), update)
 
 
 def operation_class(type: str, macs: int) -> str:

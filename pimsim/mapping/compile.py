@@ -23,6 +23,7 @@ from pimsim.mapping.cautions import cautions
 from pimsim.mapping.delivery import BufferTiles, Deliveries, Senders, plan_deliveries, sort_entries
 from pimsim.mapping.joins import join_reach
 from pimsim.mapping.kernels import (
+    cores_in_the_way,
     deal_kernel,
     kernel_copies,
     kernel_slice,
@@ -110,9 +111,10 @@ class _Mapper:
             for i, node in enumerate(self.nodes)
         ]
         self.on_gpu = gpu_tiles(system, self.fabric)
+        cores = cores_in_the_way(self.dataflow, int(self.on_gpu.sum()), system)
         for i, node in enumerate(self.nodes):
             if node.kind == "gpu":
-                self.copies[i] = kernel_copies(node, max(1, int(self.on_gpu.sum())))
+                self.copies[i] = kernel_copies(node, max(1, cores))
             elif node.kind == "update":
                 self.copies[i] = self.copies[node.of]
         matrices = {i: self.copies[i] for i in self.tilings}

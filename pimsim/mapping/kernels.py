@@ -51,19 +51,45 @@ def deal_kernel(node: Node, copies: int) -> tuple[np.ndarray, np.ndarray]:
     return first, np.arange(rows * columns)
 
 
+def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
+    """Cores for kernels of the forward and the backward pass, out of ``cores``; the others make gradients of weights.
+
+    Images wait for the first, nobody waits for the second before the end of the batch; and a core does not leave a
+    kernel that it has begun.  Shared by the time that they take; both on all cores where there is only one.
+    """
+    core = system.chip.gpu_core
+    if core is None or cores < 2:
+        return cores
+    busy_ps = {False: 0.0, True: 0.0}
+    for node in dataflow.nodes:
+        if node.kind == "gpu":
+            in_the_way = node.phase in ("forward", "backward")
+            busy_ps[in_the_way] += kernel_ps(core, node.flops, node.memory_values) / node.every
+    if not busy_ps[False] or not busy_ps[True]:
+        return cores
+    share = busy_ps[True] / (busy_ps[True] + busy_ps[False])
+    return min(cores - 1, max(1, round(share * cores)))
+
+
 def place_kernels(dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, system: System) -> dict[int, list[int]]:
     """Tiles of the replicas of each node that runs on GPU cores.
 
     What is shared among cores lies on the same ones in every layer, so that a band of a map stays on its core.
-    Every other kernel goes to the core with the least to do in a batch; one that reads a single kernel of its phase
-    joins it.  Raises InputError where there is something to run, and no core.
+    Every other kernel goes to the core with the least to do in a batch, among those of its part of the work (see
+    :func:`cores_in_the_way`); one that reads a single kernel of its phase joins it.  Raises InputError where there is
+    something to run, and no core.
     """
-    tiles = np.flatnonzero(on_gpu)
-    busy_ps = np.zeros(tiles.size)
+    every = np.flatnonzero(on_gpu)
+    n = cores_in_the_way(dataflow, every.size, system)
+    spread = np.arange(n) * every.size // max(n, 1)
+    groups = {True: every[spread], False: np.delete(every, spread) if n < every.size else every}
+    loads = {key: np.zeros(group.size) for key, group in groups.items()}
     placed: dict[int, list[int]] = {}
     for i, node in enumerate(dataflow.nodes):
         if node.kind != "gpu":
             continue
+        in_the_way = node.phase in ("forward", "backward")
+        tiles, busy_ps = groups[in_the_way], loads[in_the_way]
         if tiles.size == 0:
             raise InputError(f"'{node.name}' ({node.operation}) needs a GPU core, and {system.name} has none",
                              key="chip.tiers", allowed="a chip with a tier of GPU cores")  # fmt: skip

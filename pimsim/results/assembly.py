@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import fields, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from pimsim.config import config_hash, resolved
 from pimsim.config.records import System
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Timing
-from pimsim.results.counting import count_actions
+from pimsim.results.counting import Tally, tally
 from pimsim.results.pricing import price
 from pimsim.results.record import (
     FORMAT,
@@ -25,11 +27,15 @@ from pimsim.results.record import (
     Timeline,
     Times,
 )
+from pimsim.results.tile_power import power_of_tiles
 from pimsim.results.time_split import run_end_ps, split_time
+from pimsim.results.training import layer_times, times_of_iterations, training_result, with_energies
+from pimsim.results.training_wear import wear_of_iterations
 from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck, use_of_links
 from pimsim.results.wear import programming_wear, wear_of_run, write_energy_pj
+from pimsim.results.work import kernels_of, own_crossbars, runs_of, windows_of
 from pimsim.version import __version__
-from pimsim.workload.dataflow import Dataflow
+from pimsim.workload.dataflow import Dataflow, Edge, Node
 
 MEASURED_FROM = 8  #: images below which throughput is never measured
 FEWEST_INTERVALS = 4  #: intervals between outputs that a throughput needs
@@ -37,38 +43,49 @@ MOST_PACE = 1.005  #: share of a resource above which a measured pace cannot las
 TIMELINE_IMAGES = 16  #: images whose times by layer are kept
 
 
-def build_result(program: Program, timing: Timing, batch: int, engine: str) -> Result:
-    """Everything that is known about a run.
+def build_result(program: Program, timing: Timing, images: int, engine: str) -> Result:
+    """Everything that is known about a run of ``images`` images; in training, a multiple of the program's batch.
 
     Raises:
         InputError: a cost of the system cannot be scaled to its component's parameters.
     """
-    times = _times(program, timing)
-    usage, tiles = measure_usage(program, batch, times.run_ps)
-    layers = _layers(program, timing, batch)
+    trains, units = is_training(program.dataflow), images // program.batch
+    times = times_of_iterations(timing, units) if trains else _times(program, timing)
+    found = tally(program)
+    usage, tiles = measure_usage(program, timing, units, times.run_ps)
+    layers = _layers(program, timing, images, found)
     programming = _programming(program)
-    resources = busiest_resources(program, timing, layers, times, batch)
+    resources = busiest_resources(program, timing, layers, times, units)
     if any((each.pace_share or 0) > MOST_PACE for each in resources):  # a burst: nothing can keep that pace up
-        times = replace(times, output_interval_ps=None, steady_batch=max(times.steady_batch, 2 * batch))
-        resources = busiest_resources(program, timing, layers, times, batch)
+        times = replace(times, output_interval_ps=None, steady_batch=max(times.steady_batch, 2 * units))
+        resources = busiest_resources(program, timing, layers, times, units)
+    costs = price(layers, usage, times, units, program.system)
+    training = training_result(program, timing, units, times, layers, costs) if trains else None
     return Result(
         format=FORMAT,
         pimsim_version=__version__,
-        source=_source(program, batch, engine),
+        source=_source(program, images if training is None else program.batch, engine, layers),
         times=times,
         usage=usage,
-        costs=price(layers, usage, times, batch, program.system),
+        costs=costs,
         programming=programming,
-        wear=wear_of_run(programming),
+        wear=wear_of_run(programming) if training is None else wear_of_iterations(programming, training.wear, units),
         bottleneck=name_bottleneck(resources, layers),
         resources=resources,
         layers=layers,
-        timeline=_timeline(timing),
+        timeline=_timeline(*_times_of_layers(program, timing, units, trains)),
         tiles=tiles,
         placement=_placement(program),
         links=use_of_links(program, timing, times.run_ps),
         notes=program.notes,
+        tile_power_w=tuple(power_of_tiles(program, found, units, times.run_ps).tolist()),
+        training=training,
     )
+
+
+def is_training(dataflow: Dataflow) -> bool:
+    """Whether a network is there to be trained: weights are updated, be it after every image."""
+    return any(node.kind == "update" for node in dataflow.nodes)
 
 
 def _placement(program: Program) -> PlacementResult:
@@ -83,36 +100,59 @@ def _placement(program: Program) -> PlacementResult:
 
 
 def reprice(result: Result, system: System) -> Result:
-    """The same run under the prices of another system; times and counts stay."""
-    costs = price(result.layers, result.usage, result.times, result.source.batch, system)
-    energy_uj = write_energy_pj(result.programming.cells, system.chip.tile.ima.crossbar) / 1e6
-    return replace(result, costs=costs, programming=replace(result.programming, energy_uj=energy_uj))
+    """The same run under the prices of another system; times and counts stay, powers of tiles are not known."""
+    costs = price(result.layers, result.usage, result.times, result.units, system)
+    array = system.chip.tile.ima.crossbar
+    energy_uj = write_energy_pj(result.programming.cells, array) / 1e6
+    same, training = costs.table_hash == result.source.config_hash, result.training
+    return replace(
+        result, costs=costs, programming=replace(result.programming, energy_uj=energy_uj),
+        tile_power_w=result.tile_power_w if same else (),
+        training=training and with_energies(training, result.layers, costs, array),
+    )  # fmt: skip
 
 
 def workload_hash(dataflow: Dataflow) -> str:
-    """SHA-256 of everything about a network that mapping and timing can see."""
-    digest = hashlib.sha256()
+    """SHA-256 of everything about a network that mapping and timing can see.
+
+    What only training has is left out of inference, and where it is as in inference.
+    """
+    digest, trains = hashlib.sha256(), is_training(dataflow)
+    if trains:
+        digest.update(f"batch {dataflow.batch}".encode())
     for node in dataflow.nodes:
         facts = [node.name, node.kind, node.operation, node.grid, node.channels, sorted(node.actions.items()),
                  node.reduces, node.is_output]  # fmt: skip
         matrix = node.matrix
         if matrix:
             facts += [matrix.rows, matrix.columns, matrix.groups, matrix.kernel_positions, matrix.local]
-        digest.update(json.dumps(facts, default=int).encode())
+        digest.update(json.dumps(facts + (_unusual(node, _OF_TRAINED_NODES) if trains else []), default=int).encode())
         for edge in node.edges:
             digest.update(f"{edge.source} {edge.channels}".encode())
+            if trains and (kept := _unusual(edge, _OF_TRAINED_EDGES)):
+                digest.update(json.dumps(kept, default=int).encode())
             for bounds in (edge.rows_lo, edge.rows_hi, edge.cols_lo, edge.cols_hi):
                 digest.update(np.ascontiguousarray(bounds, dtype="<i8").tobytes())
     return digest.hexdigest()
 
 
-def _source(program: Program, batch: int, engine: str) -> Source:
+_OF_TRAINED_NODES = ("phase", "every", "emits_every", "of", "flops", "memory_values", "activation")
+_OF_TRAINED_EDGES = ("shared", "initial", "saved", "holds", "wanted")
+
+
+def _unusual(record: Node | Edge, names: Iterable[str]) -> list[Any]:
+    """Name and value of those fields that are not as they are in inference."""
+    usual = {each.name: each.default for each in fields(record)}
+    return [[name, getattr(record, name)] for name in names if getattr(record, name) != usual[name]]
+
+
+def _source(program: Program, batch: int, engine: str, layers: Sequence[LayerResult]) -> Source:
     nodes = program.dataflow.nodes
     return Source(
         workload=program.dataflow.name,
         workload_hash=workload_hash(program.dataflow),
         parameters=sum(node.parameters for node in nodes),
-        macs=sum(node.macs for node in nodes),
+        macs=sum(layer.macs for layer in layers),
         system=program.system.name,
         config_hash=config_hash(program.system),
         config=resolved(program.system),
@@ -140,49 +180,57 @@ def _times(program: Program, timing: Timing) -> Times:
     )
 
 
-def _timeline(timing: Timing) -> Timeline:
-    first, last = timing.layer_first_ps[:TIMELINE_IMAGES], timing.layer_last_ps[:TIMELINE_IMAGES]
-    return Timeline(tuple(map(tuple, first.tolist())), tuple(map(tuple, last.tolist())))
+def _times_of_layers(program: Program, timing: Timing, units: int, trains: bool) -> tuple[np.ndarray, np.ndarray]:
+    """(images, layers), or (iterations, layers) in training: first start and last output."""
+    return layer_times(program, timing, units) if trains else (timing.layer_first_ps, timing.layer_last_ps)
 
 
-def _layers(program: Program, timing: Timing, batch: int) -> tuple[LayerResult, ...]:
-    counts = count_actions(program)
+def _timeline(first: np.ndarray, last: np.ndarray) -> Timeline:
+    kept = first[:TIMELINE_IMAGES].tolist(), last[:TIMELINE_IMAGES].tolist()
+    return Timeline(*(tuple(map(tuple, each)) for each in kept))
+
+
+def _layers(program: Program, timing: Timing, images: int, found: Tally) -> tuple[LayerResult, ...]:
     replicas, n = program.replicas, len(program.layers)
     time = {part: np.zeros(n, np.int64) for part in TIME_PARTS}
-    for part, ps in split_time(program, timing, batch).items():
+    for part, ps in split_time(program, timing, images).items():
         np.add.at(time[part], replicas.layer, ps)
-    per_image = np.zeros(n, np.int64)
-    np.maximum.at(per_image, replicas.layer, np.diff(replicas.window_first) * timing.interval_ps)
-    interval = np.zeros(n, np.int64)
+    windows, runs, launch_ps = windows_of(program), runs_of(program), kernels_of(program).launch_ps
+    made, per_image, interval = (np.zeros(n, np.int64) for _ in range(3))
+    np.add.at(made, replicas.layer, windows)
+    np.maximum.at(per_image, replicas.layer, windows * timing.interval_ps + runs * launch_ps)
     np.maximum.at(interval, replicas.layer, timing.interval_ps)
     pace = np.bincount(replicas.layer, weights=1e6 / np.maximum(timing.interval_ps, 1), minlength=n)
+    crossbars = own_crossbars(program)
+    first_start = np.where(timing.layer_first_ps < 0, timing.layer_last_ps.max(), timing.layer_first_ps).min(axis=0)
     of_slice = replicas.layer[program.slices.replica]
-    found = []
+    described = []
     for i, (mapped, node) in enumerate(zip(program.layers, program.dataflow.nodes, strict=True)):
         own = of_slice == i
-        found.append(
+        described.append(
             LayerResult(
                 name=mapped.name,
                 kind=node.kind,
                 operation=node.operation,
-                windows=node.windows,
+                windows=int(made[i]),
                 replicas=mapped.replicas,
-                crossbars=int(program.slices.crossbars[own].sum()),
+                crossbars=int(crossbars[own].sum()),
                 imas=int(program.slices.imas[own].sum()),
                 tiles=np.unique(program.slices.tile[own]).size,
                 cells_used=mapped.replicas * mapped.tiling.used_cells if mapped.tiling else 0,
                 weight_bits=mapped.weight_bits,
-                macs=node.macs,
+                macs=node.macs * (program.batch // node.every),
                 interval_ps=int(interval[i]),
                 image_ps=int(per_image[i]),
                 peak_windows_per_us=float(pace[i]),
-                first_start_ps=int(timing.layer_first_ps[:, i].min()),
+                first_start_ps=int(first_start[i]),
                 last_output_ps=int(timing.layer_last_ps[:, i].max()),
                 time_ps={part: int(ps[i]) for part, ps in time.items()},
-                counts={action: int(count[i]) for action, count in counts.items() if count[i]},
+                counts={action: int(count[i]) for action, count in found.by_layer.items() if count[i]},
+                phase=node.phase,
             )
         )
-    return tuple(found)
+    return tuple(described)
 
 
 def _programming(program: Program) -> Programming:

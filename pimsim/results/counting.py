@@ -22,7 +22,7 @@ from pimsim.mapping.tiling import Tiling
 from pimsim.network.fabric import CHIP, EJECT, KIND_NAMES, MESH, Fabric
 from pimsim.network.packets import cut
 from pimsim.results.sending import Sending, sending
-from pimsim.results.work import kernels_of, own_crossbars, windows_of, written_by
+from pimsim.results.work import kernels_of, runs_of, windows_of, written_by
 
 UNIT_ACTIONS = {
     "sigmoid": "sigmoid_value",
@@ -258,7 +258,7 @@ def _in_updates(program: Program, found: Tally) -> None:
     """
     slices, layer = program.slices, program.replicas.layer[program.slices.replica]
     pulses = program.system.chip.tile.ima.crossbar.write_pulses
-    runs = (program.batch // program.replicas.every)[slices.replica]
+    runs = runs_of(program)[slices.replica]
     rows, cells = {}, {}
     for i, target in written_by(program).items():
         tiling = program.layers[target].tiling
@@ -275,7 +275,7 @@ def _in_cores(program: Program, sent: Sending, found: Tally) -> None:
     """Kernels, and the bits of packets that reach a GPU core's memory from elsewhere, or leave it."""
     replicas, leaves, bits = program.replicas, program.leaves, program.system.mapping.input_bits
     kernels = kernels_of(program)
-    runs = np.where(kernels.is_kernel, program.batch // replicas.every, 0)
+    runs = np.where(kernels.is_kernel, runs_of(program), 0)
     found.add("kernel_ps", replicas.layer, runs * kernels.busy_ps, replicas.tile)
     found.add("kernel_launch", replicas.layer, runs, replicas.tile)
     found.add("kernel_flop", replicas.layer, runs * replicas.kernel_flops, replicas.tile)
@@ -285,5 +285,3 @@ def _in_cores(program: Program, sent: Sending, found: Tally) -> None:
     leaving = (sent.tile >= 0) & program.on_gpu[sent.tile] & sent.leaves_tile
     found.add("gpu_memory_bit", sent.layer, bits * np.where(leaving, sent.values * sent.uses, 0), sent.tile)
 
-
-__all__ = ["Tally", "count_actions", "crossbar_reads", "own_crossbars", "tally"]

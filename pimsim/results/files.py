@@ -11,13 +11,14 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 import numpy as np
 
 from pimsim.errors import InputError
 from pimsim.mapping.placement.objectives import Objectives
 from pimsim.mapping.placement.saved import Placement, placement_json
+from pimsim.results.plain import restored
 from pimsim.results.record import FORMAT, TIME_PARTS, Programming, Result
 from pimsim.results.staging import staged_folder, write_texts
 from pimsim.results.wear import wear_of_run
@@ -25,6 +26,7 @@ from pimsim.results.wear import wear_of_run
 RESULT, LAYERS, LINKS, RUN_INFO = "result.json", "layers.csv", "links.csv", "run_info.json"
 PLACEMENT = "placement.json"
 BEFORE_WEAR = "pimsim-result-1"  #: format without ``wear``, which follows from its ``programming``
+BEFORE_TRAINING = "pimsim-result-2"  #: format without training, GPU cores and powers of tiles
 FILES = (RESULT, LAYERS, LINKS, PLACEMENT, RUN_INFO)
 
 
@@ -59,7 +61,7 @@ def result_json(result: Result) -> str:
 
 
 def load_result(path: str | Path) -> Result:
-    """Read ``result.json``, or the folder that holds it; one of the format before becomes one of today's.
+    """Read ``result.json``, or the folder that holds it; one of a format before becomes one of today's.
 
     Raises:
         InputError: there is no such file, or it is not a result of these formats.
@@ -73,15 +75,24 @@ def load_result(path: str | Path) -> Result:
     except ValueError as error:
         raise InputError(f"is not JSON: {error}", file=file) from None
     given = data.get("format") if isinstance(data, dict) else None
-    if given not in (FORMAT, BEFORE_WEAR):
-        raise InputError(f"is not a result: its format is {given!r}", file=file, allowed=(FORMAT, BEFORE_WEAR))
+    formats = (FORMAT, BEFORE_TRAINING, BEFORE_WEAR)
+    if given not in formats:
+        raise InputError(f"is not a result: its format is {given!r}", file=file, allowed=formats)
     try:
-        if given == BEFORE_WEAR:
-            wear = wear_of_run(_read(Programming, data["programming"]))
-            data = {**data, "format": FORMAT, "wear": dataclasses.asdict(wear)}
-        return _read(Result, data)  # type: ignore[no-any-return]
+        return restored(Result, _as_today(data))  # type: ignore[no-any-return]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a complete result: {error}", file=file) from None
+
+
+def _as_today(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of any format as those of today's."""
+    if data["format"] == BEFORE_WEAR:
+        wear = wear_of_run(restored(Programming, data["programming"]))
+        data = {**data, "wear": dataclasses.asdict(wear)}
+    if data["format"] != FORMAT:
+        layers = [{**layer, "time_ps": dict.fromkeys(TIME_PARTS, 0) | layer["time_ps"]} for layer in data["layers"]]
+        data = {**data, "format": FORMAT, "layers": layers}
+    return data
 
 
 def _placement_json(result: Result) -> str:
@@ -132,14 +143,3 @@ def _written(value: Any, indent: int = 0) -> str:
         rows = [pad + _written(item, indent + 1) for item in value]
         return "[\n" + ",\n".join(rows) + f"\n{' ' * indent}]"
     return json.dumps(value, allow_nan=False)
-
-
-def _read(kind: Any, value: Any) -> Any:
-    """Plain JSON data as the record, tuple or dictionary that the annotation ``kind`` names."""
-    if dataclasses.is_dataclass(kind):
-        hints = get_type_hints(kind)
-        given = {field.name: _read(hints[field.name], value[field.name]) for field in dataclasses.fields(kind)}
-        return kind(**given)  # type: ignore[operator]
-    if get_origin(kind) is tuple:
-        return tuple(_read(get_args(kind)[0], item) for item in value)
-    return value

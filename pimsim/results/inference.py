@@ -9,10 +9,11 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any
 
 from pimsim.errors import InputError
 from pimsim.results.files import _written
+from pimsim.results.plain import restored
 from pimsim.results.staging import staged_folder, write_texts
 from pimsim.results.wear import ProgrammingWear
 
@@ -223,24 +224,9 @@ def load_inference(path: str | Path) -> InferenceResult | InferenceSweep:
     if given not in kinds:
         raise InputError(f"is not a result of infer: its format is {given!r}", file=file, allowed=kinds)
     try:
-        return _restored(kinds[given], data)  # type: ignore[no-any-return]
+        return restored(kinds[given], data)  # type: ignore[no-any-return]
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"is not a complete result: {error}", file=file) from None
-
-
-def _restored(kind: Any, value: Any) -> Any:
-    """Plain JSON data as the record or tuple that the annotation ``kind`` names; None where it may be None."""
-    record: Any = next((each for each in (kind, *get_args(kind)) if dataclasses.is_dataclass(each)), None)
-    if get_origin(kind) is tuple:
-        return tuple(_restored(get_args(kind)[0], item) for item in value)
-    if record is not None and value is not None:
-        hints = get_type_hints(record)
-        given = {
-            field.name: _restored(hints[field.name], value[field.name]) for field in dataclasses.fields(record)
-            if field.name in value or field.default is dataclasses.MISSING
-        }  # fmt: skip
-        return record(**given)
-    return value
 
 
 def save_inference(result: InferenceResult | InferenceSweep, folder: str | Path) -> None:

@@ -1,7 +1,8 @@
 """The Result of a run: plain data with units in the names; it outlives every simulator object.
 
-Counts and energies are those of ONE inference; times are those of the run.  Dictionaries keep the order
-of the component table, so that two equal runs are written as the same bytes.
+Counts and energies are those of ONE inference, or of one iteration of training: a batch of images forward and backward,
+and the update of the weights.  Times are those of the run.  Dictionaries keep the order of the component table, so that
+two equal runs are written as the same bytes.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from pimsim.results.notebook import as_html, as_text
+from pimsim.results.training_record import TrainingResult
 
-FORMAT = "pimsim-result-2"
+FORMAT = "pimsim-result-3"
 
-TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "fill", "drain")
-"""Where a replica's time goes: its windows at the pace of its crossbars or digital unit; waiting for inputs; eDRAM
-(or DRAM) and bus, waited for or slower than that pace; waiting for packets in the network, places downstream
-(back-pressure); before its first window; after its last."""
+TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "core", "fill", "drain")
+"""Where a replica's time goes: its windows at the pace of its crossbars, digital unit or GPU core, launches included;
+waiting for inputs; eDRAM (or DRAM) and bus, waited for or slower than that pace; waiting for packets in the network,
+places downstream (back-pressure), a GPU core that works on another kernel; before its first window; after its last."""
 
 
 @dataclass(frozen=True)
@@ -26,32 +28,33 @@ class Source:
     workload: str
     workload_hash: str  #: SHA-256 of the lowered network
     parameters: int
-    macs: int  #: multiply-accumulates of one inference
+    macs: int  #: multiply-accumulates of one inference, or in crossbars of one iteration of training
     system: str
     config_hash: str  #: SHA-256 of the resolved configuration
     config: dict[str, Any]  #: every key, defaults and overrides included
-    batch: int
+    batch: int  #: images that stream through; in training, images between two updates of the weights
     network: str  #: ideal, packet or flit
     engine: str  #: compiled or simpy
 
 
 @dataclass(frozen=True)
 class Times:
-    """When outputs were written."""
+    """When outputs were written; in training, when iterations had ended, which stand here for images."""
 
     latency_ps: int
     #: of the first image: inputs available at 0, until its last output.  With a batch of 1 on an empty system; else it
-    #: finds the system empty, but may meet the images behind it
+    #: finds the system empty, but may meet the images behind it.  In training, of the first iteration
     run_ps: int  #: until everything has ended
-    image_done_ps: tuple[int, ...]  #: last output of each image written
+    image_done_ps: tuple[int, ...]  #: last output of each image written; last weights of each iteration written
     output_interval_ps: float | None
     #: median over those of the last half of at least 8 images that were done before the last image had entered, if
-    #: these are 4 or more; None: not measured
-    steady_batch: int  #: images that a batch needs for that at least, as many being in the system at once as here
+    #: these are 4 or more; None: not measured.  In training, mean over all iterations after the first
+    steady_batch: int
+    #: images that a batch needs for that at least, as many being in the system at once as here; in training, iterations
 
     @property
     def throughput_per_s(self) -> float | None:
-        """Inferences a second in steady state; None: not measured (see ``steady_batch``)."""
+        """Inferences, or iterations of training, a second in steady state; None: not measured (``steady_batch``)."""
         return None if not self.output_interval_ps else 1e12 / self.output_interval_ps
 
 
@@ -61,7 +64,7 @@ class Usage:
 
     chips: int  #: in the system
     chips_used: int
-    tiles: int
+    tiles: int  #: with crossbars
     tiles_used: int
     imas: int
     imas_used: int
@@ -70,6 +73,8 @@ class Usage:
     cells_used: int  #: cells that hold a part of a weight
     cells_allotted: int  #: cells of the crossbars in use
     crossbar_busy_share: float  #: temporal: share of the run in which a crossbar in use reads
+    gpu_cores: int = 0
+    gpu_cores_used: int = 0
 
     @property
     def cells_used_share(self) -> float:
@@ -79,14 +84,14 @@ class Usage:
     @property
     def crossbars_used_share(self) -> float:
         """Spatial: crossbars in use, of all crossbars of the system."""
-        return self.crossbars_used / self.crossbars
+        return self.crossbars_used / self.crossbars if self.crossbars else 0.0
 
 
 @dataclass(frozen=True)
 class Resource:
     """The busiest of its class."""
 
-    kind: str  #: layer, link, bus, edram, host, dram, or a digital unit
+    kind: str  #: layer, link, bus, edram (or the memory of a GPU core), host, dram, core, or a digital unit
     place: str
     busy_share: float  #: of the run
     pace_share: float | None  #: of the interval between outputs in steady state; None: not measured
@@ -94,26 +99,27 @@ class Resource:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """One node of the network."""
+    """One node of the network; "of one inference" is "of one iteration" in training."""
 
     name: str
-    kind: str  #: input, mvm or digital
+    kind: str  #: input, mvm or digital; gpu: a kernel; update: writes the crossbars of another
     operation: str
     windows: int  #: of one inference
     replicas: int
-    crossbars: int  #: of all replicas
+    crossbars: int  #: of all replicas; those that an update writes are counted where they are read
     imas: int
     tiles: int
     cells_used: int
     weight_bits: int
     macs: int
     interval_ps: int  #: shortest time between two windows of a replica
-    image_ps: int  #: of the busiest replica: its windows of one inference at that interval
+    image_ps: int  #: of the busiest replica: its windows of one inference at that interval, launches included
     peak_windows_per_us: float  #: all replicas at their shortest intervals
     first_start_ps: int
     last_output_ps: int
     time_ps: dict[str, int]  #: TIME_PARTS, summed over the replicas: together replicas x run_ps
     counts: dict[str, int]  #: actions of one inference
+    phase: str = "forward"  #: or backward, gradient, update
 
     @property
     def utilisation(self) -> float:
@@ -144,7 +150,7 @@ class Unpriced:
 
 @dataclass(frozen=True)
 class Costs:
-    """Energy, power and area under one table of prices."""
+    """Energy, power and area under one table of prices; "of one inference" is "of one iteration" in training."""
 
     table: str  #: the system whose prices these are
     table_hash: str
@@ -159,7 +165,7 @@ class Costs:
 
     @property
     def energy_pj(self) -> float:
-        """Energy of one inference."""
+        """Energy of one inference, or of one iteration of training."""
         return sum(self.dynamic_pj.values()) + sum(self.static_pj.values())
 
 
@@ -197,7 +203,7 @@ class Wear:
 
 @dataclass(frozen=True)
 class Timeline:
-    """When layers worked on the first images."""
+    """When layers worked on the first images; in training, on the first iterations."""
 
     first_start_ps: tuple[tuple[int, ...], ...]  #: (images, layers)
     last_output_ps: tuple[tuple[int, ...], ...]  #: (images, layers)
@@ -212,8 +218,10 @@ class TileMap:
     router_places: tuple[tuple[float, float, float], ...]  #: x, y and tier of each router of a chip
     concentration: int  #: tiles at one router
     tiles_per_chip: int
-    crossbars_used: tuple[int, ...]  #: (tiles) -1: the tile is not used; 0: digital operations only
-    busy_share: tuple[float, ...]  #: (tiles) share of the run in which its crossbars in use read
+    crossbars_used: tuple[int, ...]  #: (tiles) -1: the tile is not used; 0: digital operations or kernels only
+    busy_share: tuple[float, ...]
+    #: (tiles) share of the run in which its crossbars in use read; of a GPU core, in which it is busy
+    gpu_cores: tuple[int, ...] = ()  #: numbers of the tiles that are GPU cores
 
 
 @dataclass(frozen=True)
@@ -266,17 +274,32 @@ class Result:
     placement: PlacementResult
     links: NetworkUse
     notes: tuple[str, ...]  #: what was simplified
+    tile_power_w: tuple[float, ...] = ()
+    #: (tiles) mean over the run, static power and a share of the router included; links between chips and DRAM belong
+    #: to no tile.  Empty: not known (of an estimate, or under other prices than those of the run)
+    training: TrainingResult | None = None  #: None: inference
+
+    @property
+    def mode(self) -> str:
+        """``infer`` or ``train``."""
+        return "infer" if self.training is None else "train"
+
+    @property
+    def units(self) -> int:
+        """Inferences of the run, or iterations of training: of one are counts and energies."""
+        return self.source.batch if self.training is None else self.training.iterations
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The headline figures, flat; None: not measured."""
+        """The headline figures, flat; None: not measured, or nothing that training has."""
         times, usage, costs = self.times, self.usage, self.costs
         energy_uj, latency_ms = costs.energy_pj / 1e6, times.latency_ps / 1e9
+        infers = self.training is None
         return {
             "latency_us": times.latency_ps / 1e6,
-            "throughput_per_s": times.throughput_per_s,
+            "throughput_per_s": times.throughput_per_s if infers else None,
             "run_us": times.run_ps / 1e6,
-            "energy_per_inference_uj": energy_uj,
+            "energy_per_inference_uj": energy_uj if infers else None,
             "energy_delay_product_uj_ms": energy_uj * latency_ms,
             "average_power_w": costs.average_power_w,
             "peak_power_bound_w": costs.peak_power_bound_w,
@@ -293,6 +316,23 @@ class Result:
             "writes_per_cell_mean": self.wear.mean_writes,
             "writes_per_cell_max": self.wear.max_writes,
             "bottleneck": self.bottleneck,
+            **self._summary_of_training(),
+        }
+
+    def _summary_of_training(self) -> dict[str, Any]:
+        training, energy_uj = self.training, self.costs.energy_pj / 1e6
+        if training is None:
+            return {}
+        return {
+            "iterations": training.iterations,
+            "iteration_us": training.time_per_iteration_ps / 1e6,
+            "image_us": training.time_per_image_ps / 1e6,
+            "images_per_s": training.images_per_s,
+            "energy_per_iteration_uj": energy_uj,
+            "energy_per_image_uj": energy_uj / training.batch,
+            "gpu_cores_used": self.usage.gpu_cores_used,
+            "gpu_core_utilisation": training.core_utilisation,
+            "network_share": training.network_share,
         }
 
     def layer(self, name: str) -> LayerResult:

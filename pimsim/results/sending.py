@@ -58,18 +58,23 @@ def edges_of_buffers(program: Program) -> list[tuple[int, int]]:
 
 
 def _replicas_of_trees(program: Program) -> np.ndarray:
-    window = np.append(program.message, 0)[program.message_first[:-1]]
-    replica: np.ndarray = np.searchsorted(program.replicas.window_first, window, side="right") - 1
+    replica: np.ndarray = np.searchsorted(program.replicas.window_first, _first_windows(program), side="right") - 1
     return replica
+
+
+def _first_windows(program: Program) -> np.ndarray:
+    """(T,) the first window that uses each tree; all that use one send to the same buffers."""
+    window: np.ndarray = np.append(program.message, 0)[program.message_first[:-1]]
+    return window
 
 
 def _values_of_trees(program: Program) -> np.ndarray:
     """(T,) values of a message to buffers: as many as the one that takes most."""
-    nodes, windows = program.dataflow.nodes, program.windows
+    nodes, window = program.dataflow.nodes, _first_windows(program)
     channels = np.array([nodes[i].edges[e].channels for i, e in edges_of_buffers(program)], np.int64)
-    values = np.zeros(program.tree_flits.size, np.int64)
-    used = np.flatnonzero(windows.tree >= 0)
-    counts = np.diff(windows.entry_first)[used]
-    entries = np.repeat(windows.entry_first[:-1][used] - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
-    np.maximum.at(values, np.repeat(windows.tree[used], counts), channels[program.entry_buffer[entries]])
+    first = program.windows.entry_first[window]
+    counts = program.windows.entry_first[window + 1] - first
+    entries = np.repeat(first - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+    values = np.zeros(window.size, np.int64)
+    np.maximum.at(values, np.repeat(np.arange(window.size), counts), channels[program.entry_buffer[entries]])
     return values

@@ -20,14 +20,14 @@ import numpy as np
 
 from pimsim.errors import InputError
 from pimsim.mapping.program import Program
-from pimsim.results.counting import layers_of_trees
+from pimsim.results.sending import layers_of_trees
 from pimsim.results.staging import staged_file, write_error
 
-KINDS = ("input read", "crossbars", "output transfer", "activation", "eDRAM write", "packet on link")
+KINDS = ("input read", "crossbars", "output transfer", "activation", "eDRAM write", "packet on link", "GPU kernel")
 """Kinds of records, by number, as `pimsim.arch.tracing` writes them: (kind, place, what, image, start, end)."""
-READ, COMPUTE, OUTPUT, ACTIVATE, WRITE, HOP = range(6)
+READ, COMPUTE, OUTPUT, ACTIVATE, WRITE, HOP, KERNEL = range(7)
 _LINKS = 1 << 24  #: process numbers from here on are the links of a chip
-_WITH_IMAGE = (READ, COMPUTE, ACTIVATE)
+_WITH_IMAGE = (READ, COMPUTE, ACTIVATE, KERNEL)
 
 
 @dataclass(frozen=True)

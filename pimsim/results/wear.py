@@ -1,14 +1,15 @@
 """What programming a network costs and how it wears the cells: of each layer, and of a whole run.
 
 A run programs every weight once, in all replicas, before the first inference.  The cells begin erased, so those that
-hold no part of a weight are not written.  A write is one cell brought to its level, however many pulses that takes:
-``crossbar.write_cell_pj`` is the energy of all of them.  The rows of a crossbar are written one after another, all
-crossbars at the same time: each is assumed to have drivers of its own, as each has DACs of its own.  Cells of a unit
-column are not counted.
+hold no part of a weight are not written.  A write is one cell brought to its level, however many pulses that takes
+(``crossbar.write_pulses``, each as long and as dear as the first).  The rows of a crossbar are written one after
+another, all crossbars at the same time: each is assumed to have drivers of its own, as each has DACs of its own.  Cells
+of a unit column are not counted.  Crossbars that hold activations are not programmed.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -24,8 +25,11 @@ from pimsim.device.endurance import (
 )
 from pimsim.mapping.program import Layer, Program
 from pimsim.results.record import Lifetime, Programming, Result, Wear
+from pimsim.results.training_record import LayerWrites, UpdateLife
+from pimsim.results.work import written_with_activations
 
-_SOURCE = "ESWEEK 2022 tutorial on heterogeneous PIM manycores, table 1"
+PS_PER_YEAR = 365.25 * 86400 * 1e12
+SOURCE = "ESWEEK 2022 tutorial on heterogeneous PIM manycores, table 1"
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,15 @@ class ProgrammingWear:
 def programming_wear(program: Program) -> ProgrammingWear:
     """What programming all layers of a program once writes, takes and costs."""
     array = program.system.chip.tile.ima.crossbar
-    return ProgrammingWear(tuple(_layer_wear(layer, array) for layer in program.layers))
+    later = written_with_activations(program)
+    return ProgrammingWear(
+        tuple(_layer_wear(layer, array, i not in later) for i, layer in enumerate(program.layers))
+    )
 
 
-def _layer_wear(layer: Layer, array: Crossbar) -> LayerWear:
+def _layer_wear(layer: Layer, array: Crossbar, programmed: bool) -> LayerWear:
     tiling = layer.tiling
-    if tiling is None:
+    if tiling is None or not programmed:
         return LayerWear(layer.name, 0, 0, 0, 0.0, 0.0)
     rows = tiling.row_hi - tiling.row_lo
     cells = layer.replicas * tiling.used_cells
@@ -96,12 +103,12 @@ def _layer_wear(layer: Layer, array: Crossbar) -> LayerWear:
 
 def write_time_ns(rows: int, array: Crossbar) -> float:
     """Time of so many writes of rows in one crossbar (``Written.longest`` where several are written)."""
-    return rows * array.write_row_ns
+    return rows * array.write_row_ns * array.write_pulses
 
 
 def write_energy_pj(cells: int, array: Crossbar) -> float:
     """Energy of so many writes of cells."""
-    return cells * array.write_cell_pj
+    return cells * array.write_cell_pj * array.write_pulses
 
 
 def wear_of_run(programming: Programming) -> Wear:
@@ -121,8 +128,8 @@ def reram_lifetimes(max_writes: int) -> tuple[Lifetime, ...]:
     """Lifetimes at both ends of the range of ReRAM."""
     low, high = RERAM_ENDURANCE
     return (
-        lifetime_at(low, f"lowest of ReRAM: {_SOURCE}", max_writes),
-        lifetime_at(high, f"highest of ReRAM: {_SOURCE}", max_writes),
+        lifetime_at(low, f"lowest of ReRAM: {SOURCE}", max_writes),
+        lifetime_at(high, f"highest of ReRAM: {SOURCE}", max_writes),
     )
 
 
@@ -162,4 +169,37 @@ def with_endurance(result: Result, endurance: float, source: str, sigma_decades:
     if sigma_decades:
         hundredth = endurance_at(endurance, sigma_decades, 0.01)
         found.append(lifetime_at(hundredth, f"{words}: {HUNDREDTH}", wear.max_writes))
-    return replace(result, wear=replace(wear, lifetimes=tuple(found)))
+    result = replace(result, wear=replace(wear, lifetimes=tuple(found)))
+    return result if result.training is None else _with_update_lives(result, found)
+
+
+def _with_update_lives(result: Result, lifetimes: Sequence[Lifetime]) -> Result:
+    training = result.training
+    assert training is not None
+    wear = training.wear
+    lives = tuple(
+        update_life(wear.layers, each.endurance, each.source, training.time_per_iteration_ps) for each in lifetimes
+    )
+    return replace(result, training=replace(training, wear=replace(wear, lifetimes=lives)))
+
+
+def update_life(
+    layers: Sequence[LayerWrites], endurance: float, source: str, iteration_ps: float
+) -> UpdateLife:  # fmt: skip
+    """How long iterations of training can go on: the cells of the layer that is written most fail first.
+
+    Of several, that with most cells: where cells differ, it is likeliest to have the weakest.
+
+    Args:
+        endurance: writes that each cell bears.
+        source: where that is from.
+        iteration_ps: mean time of an iteration.
+
+    Raises:
+        InputError: the endurance is not more than 0.
+    """
+    worst = max(layers, key=lambda layer: (layer.cell_writes, layer.cells), default=None)
+    if worst is None or worst.cell_writes == 0:
+        return UpdateLife(endurance, source, None, None, "")
+    iterations = float(lifetime(endurance, worst.cell_writes))
+    return UpdateLife(endurance, source, int(iterations), iterations * iteration_ps / PS_PER_YEAR, worst.name)

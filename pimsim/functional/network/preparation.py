@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pimsim.config.device import Device
 from pimsim.config.mitigation import Mitigation
 from pimsim.errors import InputError
 from pimsim.functional.mitigation import program_mitigated
@@ -154,14 +155,24 @@ def on_crossbars(
     prepared: Sequence[Sequence[PreparedMatrix]],
     images: int,
     mitigation: Mitigation,
+    devices: Mapping[str, Device] | None = None,
     **options: Any,
 ) -> tuple[list[list[ExactProducts]], list[list[CrossbarProducts]]]:
-    """Exact and crossbar products of all layers; ``options``: device, seed and tier of ``program_matrix``."""
+    """Exact and crossbar products of all layers.
+
+    Args:
+        devices: of layers whose cells are not like the others'.
+        options: device, seed and tier of ``program_matrix``.
+    """
+
+    def of_layer(name: str) -> dict[str, Any]:
+        return {**options, "device": devices[name]} if devices and name in devices else options
+
     fixed = [[ExactProducts(each.weights, each.inputs) for each in step] for step in prepared]
     crossbars = []
     for parts, exact in zip(prepared, fixed, strict=True):
         crossbars.append([
-            CrossbarProducts(products, _programmed(each, mitigation, options), _sampled(each, images))
+            CrossbarProducts(products, _programmed(each, mitigation, of_layer(each.name)), _sampled(each, images))
             for each, products in zip(parts, exact, strict=True)
         ])  # fmt: skip
     if mitigation.vote == "class":

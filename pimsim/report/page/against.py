@@ -49,7 +49,7 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
                 rows.append([baseline, of, "", "", "", "", "", *(_times(mean[baseline][ratio]) for ratio in RATIOS)])
     notes = [BOUND, EQUAL, _technology(pairs), "Latency (at a batch of 1), rate and energy (at the batch named) are "
              "the baseline's; above a ratio of 1 the chip is better. A latency is compared only where the chip's batch "
-             "is 1, too; energies at equal batches, or at the one that was asked for."]  # fmt: skip
+             "is 1, too; energies at equal batches, or at the one that was asked for. -: not known, or not to be compared."]  # fmt: skip
     if len(methods) > 1:
         notes.append(f"Means are taken apart of what was found in different ways: {'; '.join(methods)}.")
     if unknown := [pair.title for pair in pairs if pair.process is None and pair.per_area is None]:
@@ -60,7 +60,7 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
 
 def _row(pair: Pair) -> list[str]:
     return [baseline_label(pair), pair.result, f"{pair.chip_batch:,}", f"{pair.batch:,}",
-            _or(pair.baseline_latency_s, "s", "not measured"), f"{pair.baseline_rate_per_s:,.5g}",
+            _or(pair.baseline_latency_s, "s", "not measured"), rate_words(pair.baseline_rate_per_s),
             _or(pair.baseline_energy_j, "J", "not measured"), *(_times(getattr(pair, ratio)) for ratio in RATIOS)]
 
 
@@ -225,9 +225,14 @@ def _roofline_message(named: Mapping[str, Result], pairs: Sequence[Pair]) -> str
             f"{with_unit(gpu.flops * gpu.baseline_rate_per_s, 'FLOP/s', 3)} on {gpu.baseline}")  # fmt: skip
 
 
+def rate_words(rate_per_s: float) -> str:
+    """Without powers of ten."""
+    return f"{rate_per_s:,.0f}" if rate_per_s >= 10_000 else f"{rate_per_s:,.5g}"
+
+
 def _or(value: float | None, unit: str, otherwise: str) -> str:
     return otherwise if value is None else with_unit(value, unit)
 
 
 def _times(value: float | None) -> str:
-    return "not known" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+    return "-" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"

@@ -28,7 +28,7 @@ th, td { padding: 0.28rem 0.6rem 0.28rem 0.3rem; text-align: right; vertical-ali
 th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.long { text-align: left; white-space: normal; min-width: 12rem; max-width: 44rem; }
-.left { text-align: left; } tr.strong td { font-weight: 600; background: var(--band); }
+.left { text-align: left; } td.left { white-space: normal; } tr.strong td { font-weight: 600; background: var(--band); }
 figure { margin: 0.5rem 0 0; }
 figure img { display: block; max-width: 100%; height: auto; border-radius: 6px; }
 figure img.dark { display: none; }

@@ -10,6 +10,7 @@ import yaml
 
 from pimsim.report.labels import ANALYTICAL, TIME_GROUPS, component_label, method_words, run_title
 from pimsim.report.page import html
+from pimsim.report.page.against import rate_words
 from pimsim.report.page.drawing import Drawing, file_name
 from pimsim.results.notebook import headline_rows, remarks, shortened, warnings, with_unit
 from pimsim.results.record import Result
@@ -24,7 +25,7 @@ def summary(named: Mapping[str, Result]) -> str:
         rate, costs, usage = each.times.throughput_per_s, each.costs, each.usage
         rows.append([
             name, each.source.workload, each.source.system, _method(each), f"{each.source.batch:,}",
-            with_unit(each.times.latency_ps / 1e12, "s"), f"{rate:,.5g}" if rate else "not measured",
+            with_unit(each.times.latency_ps / 1e12, "s"), rate_words(rate) if rate else "not measured",
             with_unit(costs.energy_pj / 1e12, "J"), with_unit(costs.average_power_w, "W"), f"{costs.area_mm2:,.1f}",
             f"{usage.chips_used:,}", f"{usage.cells_used_share:.1%}", f"{usage.crossbar_busy_share:.1%}",
         ])  # fmt: skip

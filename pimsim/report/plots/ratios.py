@@ -8,6 +8,7 @@ from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from pimsim.report.plots.style import DARK, LIGHT
+from pimsim.results.notebook import with_unit
 
 MOST_TICKS = 5
 _STEPS = ((1.0, 2.0, 5.0), (1.0, 3.0), (1.0,))  #: numbers in a decade, fewer for longer axes
@@ -26,7 +27,7 @@ def number_axis(axis: Axis, low: float, high: float) -> None:
     """Numbers on a logarithmic axis from ``low`` to ``high``, also where it spans less than a decade."""
     axis.set_major_locator(FixedLocator(_ticks(low, high)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else f"{value:.3g}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}" if value < 1e6 else with_unit(value, "")))
 
 
 def _ticks(low: float, high: float) -> list[float]:

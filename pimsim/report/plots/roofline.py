@@ -17,6 +17,7 @@ from pimsim.report.plots.style import DARK, LIGHT, PALETTE
 
 MARKERS = "osD^vP*X"
 LINES = ("-", "--", "-.", ":")
+ONE_PLACE = 0.15  #: markers nearer than that lie on each other [decades]
 NAME_HEIGHT = 0.042  #: least distance of two names [of the axes' height]
 
 
@@ -55,10 +56,11 @@ def draw(roofs: Sequence[Roof], reached: Sequence[Reached], chips: Sequence[str]
         _roof(axes, roof, intensity, looks[roof.name], roof.name in chips)
     names = list(dict.fromkeys(each.workload for each in reached))
     numbers = _numbers([each for each in reached if each.device in chips])
-    for each in reached:
-        _marker(axes, each, names, looks[each.device][0], each.device in chips, numbers.get(each.result))
     axes.set_xscale("log")
     axes.set_yscale("log")
+    for each in reached:
+        _marker(axes, each, names, looks[each.device][0], each.device in chips)
+    _write_numbers(axes, [each for each in reached if each.result in numbers], numbers)
     axes.set_xlim(low, high)
     axes.set_xlabel("operational intensity [FLOP/byte of memory traffic on a GPU]")
     axes.set_ylabel("rate [FLOP/s]")
@@ -106,13 +108,26 @@ def _names_of_roofs(
                                               "linewidth": 1.4, "shrinkA": 1, "shrinkB": 0})  # fmt: skip
 
 
-def _marker(axes: Axes, each: Reached, names: Sequence[str], colour: str, is_chip: bool, number: int | None) -> None:
+def _marker(axes: Axes, each: Reached, names: Sequence[str], colour: str, is_chip: bool) -> None:
     axes.plot([each.flops_per_byte], [each.flops_per_s], linestyle="",
               marker=MARKERS[names.index(each.workload) % len(MARKERS)], markersize=11 if is_chip else 6,
               markerfacecolor=colour if is_chip else "white", markeredgecolor="black" if is_chip else colour,
               zorder=4 if is_chip else 3)  # fmt: skip
-    if number is not None:
-        axes.annotate(str(number), (each.flops_per_byte, each.flops_per_s), (7, 3), textcoords="offset points",
+
+
+def _write_numbers(axes: Axes, results: Sequence[Reached], numbers: dict[str, int]) -> None:
+    """Beside the markers; results whose markers lie on each other share a place."""
+    places: list[tuple[np.ndarray, list[Reached]]] = []
+    for each in results:
+        at = np.log10([each.flops_per_byte, each.flops_per_s])
+        near = next((found for place, found in places if (np.abs(place - at) < ONE_PLACE).all()), None)
+        if near is None:
+            places.append((at, [each]))
+        else:
+            near.append(each)
+    for _, found in places:
+        words = ", ".join(str(numbers[each.result]) for each in found)
+        axes.annotate(words, (found[0].flops_per_byte, found[0].flops_per_s), (9, 5), textcoords="offset points",
                       fontsize=8, fontweight="bold", color=DARK)  # fmt: skip
 
 

@@ -47,7 +47,7 @@ def draw(
                          label=bar.replace("$", r"\$")) for bar in bars]  # fmt: skip
         if not own:
             handles.append(Line2D([], [], linestyle="", marker="o", color="#000000", markersize=3, alpha=0.6,
-                                  label=f"each of {len(results)} results"))  # fmt: skip
+                                  label="each result"))  # fmt: skip
         figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
     return figure
 

@@ -1,9 +1,6 @@
-"""The composition root of heat: the Result of a run in, the temperature of every tile out.
+"""The mean power of a run in, temperatures of all tiles of all chips out.
 
-The die of a chip is a grid of places, one for each tile: as many as routers and tiles at each of them, every place a
-square as large as the largest kind of tile, the links to other chips in a strip along the edge at y = 0.  Tiers are
-alike.  A tile lies in the middle of its place, its mean power spread evenly over its own area.  Every chip has a stack
-and a heat sink of its own.
+A tile's power is spread evenly over its own area.  Every chip has a stack and a heat sink of its own.
 """
 
 from __future__ import annotations
@@ -15,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from pimsim.config import System
-from pimsim.config.layers import Layers, apply_override
-from pimsim.config.loading import checked
 from pimsim.errors import InputError
-from pimsim.results.record import Costs, Result, TileMap
-from pimsim.technology import roll_up
+from pimsim.heat.floorplan import Floorplan, floorplan
+from pimsim.remapping import system_of
+from pimsim.results.record import Costs, Result
 from pimsim.technology.components import components
 from pimsim.thermal import (
     Conduction,
@@ -34,8 +30,6 @@ from pimsim.thermal import (
     transient_response,
 )
 
-__all__ = ["Floorplan", "Heat", "floorplan", "temperatures"]
-
 CELLS, COARSE = 64, 32  #: along each side of the die; at most so many where it is time that counts
 LINK, DRAM = "chip.link", "chip.dram"  #: components that are in no tile
 SETTABLE = "chip.thermal."  #: keys that say nothing of the run itself
@@ -44,21 +38,6 @@ FIRST_SHARE = 1e-6  #: of that time, the first that is looked at
 TIMES = 61  #: that are looked at
 LEFT_OUT = 1e-6  #: share of a run's power above which what heats no chip is told
 WORKS_TO_K = 398.15  #: 125 degrees Celsius, to which silicon circuits are commonly specified [recalled]
-
-
-@dataclass(frozen=True)
-class Floorplan:
-    """Where the tiles of a chip lie; every chip of a system is the same."""
-
-    width_m: float  #: of the die, along x
-    depth_m: float  #: along y
-    tiers: int
-    x_m: np.ndarray  #: (places,) left edge of each tile, from the die's
-    y_m: np.ndarray  #: (places,) lower edge
-    side_m: np.ndarray  #: (places,) of each tile's square
-    tier: np.ndarray  #: (places,) int64, 0: the farthest from the sink
-    links_m: float  #: depth of the strip of links, from y = 0 over the whole width; 0: there is none
-    links_tier: int  #: where that is
 
 
 @dataclass(frozen=True)
@@ -104,6 +83,11 @@ class Heat:
         return float(sum(found.to_sink_w + found.to_board_w for found in self.maps))
 
     @property
+    def imbalance(self) -> float:
+        """Heat out less heat in, relative to heat in; 0 is exact."""
+        return self.heat_out_w / self.heat_in_w - 1 if self.heat_in_w else 0.0
+
+    @property
     def tier(self) -> np.ndarray:
         """(tiles,) int64."""
         return self.floorplan.tier[self.place]
@@ -136,7 +120,7 @@ def temperatures(
         InputError: the result knows no power of its tiles, areas have no price, the package does not fit the die; no
             steady state (thermal runaway).
     """
-    system = _system(result, overrides)
+    system = system_of(result, overrides, SETTABLE)
     plan = floorplan(result.tiles, system)
     powers = _Powers(result, system, plan)
     conduction = Conduction(_stack(system, plan), cells, cells)
@@ -146,62 +130,11 @@ def temperatures(
     hottest = int(np.argmax([found.hottest.temperature_k for found in maps]))
     return Heat(
         workload=result.source.workload, system=result.source.system, floorplan=plan, chip=chip, place=place,
-        on_gpu=np.array(system.chip.on_gpu)[place], power_w=power, temperature_k=mean, links_w=powers.links_w, maps=maps,
+        on_gpu=np.array(system.chip.on_gpu)[place], power_w=power, temperature_k=mean, links_w=powers.links_w,
+        maps=maps,
         transient=powers.warming(power, hottest, min(cells, COARSE)) if transient else None,
         notes=(*powers.notes, *_remarks(maps[hottest], system, transient)),
     )  # fmt: skip
-
-
-def floorplan(tiles: TileMap, system: System) -> Floorplan:
-    """Where the tiles of a chip lie.
-
-    Raises:
-        InputError: a kind of tile has no area.
-    """
-    areas, chip = roll_up(system), system.chip
-    on_gpu = np.array(chip.on_gpu)
-    area = np.where(on_gpu, areas.gpu_core.area_mm2, areas.tile.area_mm2) * 1e-6
-    if not np.all(area > 0):
-        raise InputError("tiles have no area: no component of theirs has one in its cost", key="chip.tile")
-    column, row, tier = _grid_of_routers(np.array(tiles.router_places))
-    across = math.ceil(math.sqrt(tiles.concentration))
-    down = math.ceil(tiles.concentration / across)
-    router, at = np.divmod(np.arange(tiles.tiles_per_chip), tiles.concentration)
-    pitch, side = math.sqrt(float(area.max())), np.sqrt(area)
-    width = (int(column.max()) + 1) * across * pitch
-    strip = areas.links.area_mm2 * 1e-6 / width
-    io = system.chip.noc.io_number
-    return Floorplan(
-        width_m=width, depth_m=(int(row.max()) + 1) * down * pitch + strip, tiers=int(tier.max()) + 1,
-        x_m=(column[router] * across + at % across) * pitch + (pitch - side) / 2,
-        y_m=strip + (row[router] * down + at // across) * pitch + (pitch - side) / 2,
-        side_m=side, tier=tier[router], links_m=strip, links_tier=int(tier[io]),
-    )  # fmt: skip
-
-
-def _grid_of_routers(places: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(routers,) column, row and tier; where the routers of a tier are no full grid, they fill a square in order."""
-    tier = places[:, 2].astype(np.int64)
-    column, row = (np.unique(places[:, axis], return_inverse=True)[1].reshape(-1) for axis in (0, 1))
-    in_tier = int(np.bincount(tier).max())
-    if (column.max() + 1) * (row.max() + 1) == in_tier:
-        return column, row, tier
-    order = np.array([np.count_nonzero(tier[:at] == tier[at]) for at in range(len(tier))])
-    row, column = np.divmod(order, math.ceil(math.sqrt(in_tier)))
-    return column, row, tier
-
-
-def _system(result: Result, overrides: Sequence[str]) -> System:
-    """The system of a run, with another package where one is asked for."""
-    layers = Layers()
-    layers.add(result.source.config, {}, "the result's configuration")
-    for text in overrides:
-        key = text.partition("=")[0].strip()
-        if not key.startswith(SETTABLE):
-            raise InputError("belongs to the run, which is over", file=f"--set {text}", key=key,
-                             allowed=f"keys of {SETTABLE[:-1]}")  # fmt: skip
-        apply_override(layers, text, System)
-    return checked(layers)
 
 
 def _stack(system: System, plan: Floorplan) -> Stack:
@@ -236,9 +169,8 @@ class _Powers:
         self.notes = self._notes(result.costs)
 
     def _links(self, result: Result) -> np.ndarray:
-        """(chips,) power of links between chips [W], shared by the chips that hold something."""
-        used = np.array(result.tiles.crossbars_used).reshape(self.chips, -1).max(axis=1) >= 0
-        share = np.where(used | (self.system.idle == "leaking"), 1.0, 0.0)
+        """(chips,) power of links between chips [W], shared by the chips that are in use."""
+        share = np.where(self.power_w.reshape(self.chips, -1).any(axis=1), 1.0, 0.0)
         return share / max(share.sum(), 1.0) * _power_of(LINK, result.costs)
 
     def _notes(self, costs: Costs) -> tuple[str, ...]:
@@ -332,7 +264,7 @@ def _tile_power(result: Result) -> np.ndarray:
 
 
 def _static_w(system: System) -> dict[str, float]:
-    """Static power of one tile in use, its share of a router aside [W]: ``reram`` and ``gpu``.
+    """Static power of one tile in use, its share of a router included [W]: ``reram`` and ``gpu``.
 
     That of links between chips is the bias of their drivers and does not grow with temperature as leakage does.
     """
@@ -341,8 +273,10 @@ def _static_w(system: System) -> dict[str, float]:
         static = float(part.count) * part.cost.static_fraction * (part.cost.power_mw or 0.0) / 1000
         if part.level == "ima":
             found["reram"] += static * system.chip.tile.imas
-        elif part.level in ("tile", "gpu") and part.name != "router":
-            found["gpu" if part.level == "gpu" else "reram"] += static
+        if part.level == "tile":
+            found["reram"] += static
+        if part.level == "gpu" or part.name == "router":
+            found["gpu"] += static
     return found
 
 
