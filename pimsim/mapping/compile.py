@@ -45,6 +45,9 @@ from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow, Edge, Node
 
 
+NAMED = 3  #: nodes that a note names, at most
+
+
 def map_network(
     dataflow: Dataflow, system: System, network: str = "packet", progress: Progress | None = None
 ) -> Program:
@@ -92,7 +95,8 @@ class _Mapper:
     """The steps of mapping, in order; each fills what the next ones need."""
 
     def __init__(self, dataflow: Dataflow, system: System, network: str) -> None:
-        self.dataflow, self.system, self.network = onto_cores(dataflow, system), system, network
+        dataflow = onto_cores(dataflow, system)
+        self.dataflow, self.system, self.network = dataflow, system, network
         self.nodes = self.dataflow.nodes
         self.tilings: dict[int, Tiling] = {
             i: tile_matrix(node, system) for i, node in enumerate(self.nodes) if node.kind == "mvm"
@@ -455,7 +459,7 @@ class _Mapper:
         if self.network == "flit" and self.fabric.routing.adaptive is not None:
             notes.append("messages follow the escape paths of the adaptive routing, on its escape channels: "
                          "that they adapt is modelled for single packets alone")  # fmt: skip
-        notes += [f"{node.name}: {note}" for node in self.nodes for note in node.notes]
+        notes += _by_note(self.nodes)
         layers = sorted({demand.layer[b] for b in np.flatnonzero(spilled)})
         if layers:
             notes.append(f"eDRAM too small: inputs of {', '.join(layers)} are kept in DRAM (mapping.spill: dram)")
@@ -469,6 +473,16 @@ def _deal(node: Node, copies: int, policy: str) -> tuple[np.ndarray, np.ndarray]
     if node.kind == "update":
         return np.arange(copies + 1) * node.windows, np.tile(np.arange(node.windows), copies)
     return deal_windows(node.grid, copies, policy)
+
+
+def _by_note(nodes: tuple[Node, ...]) -> list[str]:
+    """Every note once, behind the names of the nodes that it is about."""
+    about: dict[str, list[str]] = {}
+    for node in nodes:
+        for note in node.notes:
+            about.setdefault(note, []).append(node.name)
+    return [f"{', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}: {note}"
+            for note, names in about.items()]  # fmt: skip
 
 
 def _emissions_kept(node: Node, edge: Edge) -> int:

@@ -18,22 +18,34 @@ def onto_cores(dataflow: Dataflow, system: System) -> Dataflow:
     """Digital operations beside a barrier become kernels: what waits for a whole batch has room in a core's memory.
 
     Such are the sum of a residual block whose shortcut arrives before the BatchNorm's batch is complete, and whatever
-    the backward pass needs of the forward pass.
+    the backward pass needs of the forward pass.  On a chip of nothing but GPU cores everything is a kernel.
     """
     if system.chip.gpu_core is None:
         return dataflow
-    nodes = tuple(
-        _as_kernel(node, dataflow) if node.kind == "digital" and any(edge.holds > 1 for edge in node.edges) else node
+    alone = system.chip.reram_tiles == 0
+    return replace(dataflow, nodes=tuple(
+        _as_kernel(node, dataflow, system)
+        if node.kind == "digital" and any(edge.holds > 1 for edge in node.edges)
+        or alone and node.kind in ("mvm", "digital", "update") else node
         for node in dataflow.nodes
-    )
-    return replace(dataflow, nodes=nodes)
+    ))  # fmt: skip
 
 
-def _as_kernel(node: Node, dataflow: Dataflow) -> Node:
-    """Every value that passed a digital unit is an operation; every input and output passes the memory once."""
-    read = sum(dataflow.nodes[edge.source].positions * edge.channels for edge in node.edges)
-    work = sum(node.actions.values()) * node.windows
-    return replace(node, kind="gpu", actions={}, flops=work, memory_values=read + node.positions * node.channels)
+def _as_kernel(node: Node, dataflow: Dataflow, system: System) -> Node:
+    """Two operations a multiply-accumulate, one for each value that passed a digital unit.
+
+    Every input and output passes the memory once, and weights once for each core that shares the kernel; an update
+    reads weight and step, and writes the weight.
+    """
+    inputs = [dataflow.nodes[edge.source].positions * edge.channels for edge in node.edges]
+    work = 2 * node.macs + sum(node.actions.values()) * node.windows
+    moved = sum(inputs) + node.positions * node.channels
+    if node.matrix is not None:
+        weights = node.matrix.rows * node.matrix.columns * node.matrix.groups
+        moved += weights * min(system.chip.gpu_cores, node.grid[0])
+    if node.kind == "update":
+        moved, work = 3 * sum(inputs), sum(inputs)
+    return replace(node, kind="gpu", matrix=None, of=-1, actions={}, flops=work, memory_values=moved)
 
 
 def kernel_copies(node: Node, cores: int) -> int:

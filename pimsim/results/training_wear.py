@@ -17,6 +17,7 @@ from pimsim.results.record import Programming, Wear
 from pimsim.results.training_record import LayerWrites, TrainingWear
 from pimsim.results.wear import SOURCE, reram_lifetimes, update_life, write_energy_pj
 
+
 def wear_of_training(program: Program, iteration_ps: float, share_written: float = 1.0) -> TrainingWear:
     """Writes of one iteration, and lifetimes at both ends of the range of ReRAM.
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from pimsim.config import load_system
 from pimsim.mapping.compile import map_network
 from pimsim.report import show
-from pimsim.report.labels import TIME_GROUPS, component_label
+from pimsim.report.labels import TIME_GROUPS, component_label, run_title
 from pimsim.report.plots import save_plots
 from pimsim.report.plots.style import COLOURS
 from pimsim.report.terminal import LAYOUTS, layer_table, result_tables
@@ -53,7 +53,7 @@ def test_long_names_give_way_on_a_narrow_terminal() -> None:
 
 
 def test_a_component_has_one_colour_of_its_own() -> None:
-    assert set(COLOURS) == set(component_of_actions().values())
+    assert set(COLOURS) == {*component_of_actions().values(), "gpu.gpu_core", "gpu.router"}
     assert len(set(COLOURS.values())) == len(COLOURS)
 
 
@@ -103,6 +103,13 @@ def test_values_are_shown_with_the_prefix_that_fits() -> None:
 
 def test_every_priced_component_has_a_name_for_people() -> None:
     assert all(component_label(name) != name for name in component_of_actions().values())
+
+
+def test_the_title_of_an_estimate_says_that_it_is_one() -> None:
+    run = result()
+    estimated = dataclasses.replace(run, source=dataclasses.replace(run.source, engine="analytical"))
+    assert run_title(estimated) == f"{run_title(run)}, analytical estimate"
+    assert "analytical" not in run_title(run)
 
 
 def test_plots_are_written_as_png_and_svg_and_are_the_same_every_time(tmp_path: Path) -> None:

@@ -17,26 +17,26 @@ from matplotlib.figure import Figure
 
 from pimsim.baselines import load_network, run_on_baseline
 from pimsim.cli import main
+from pimsim.config import load_system, resolved
+from pimsim.costmodels.chip import estimate
 from pimsim.errors import InputError
-from pimsim.report.page import build, overview
+from pimsim.report.page import against, build, overview, runs, systems, versus
 from pimsim.report.page.build import Subjects, write_report
 from pimsim.report.page.drawing import _compact
 from pimsim.report.page.executions import mean_interval
 from pimsim.report.page.overview import most_different
-from pimsim.report.page.points import Points, effects
-from pimsim.report.page.studies import drawings
-from pimsim.report.page.study_versus import best_beside
 from pimsim.report.page.systems import area_of
-from pimsim.report.page.versus import geometric_mean, means, network_of, set_beside
+from pimsim.report.page.versus import by_method, geometric_mean, means, network_of, set_beside
 from pimsim.report.plots import dark, style
 from pimsim.results import save_result
 from pimsim.results.assembly import workload_hash
+from pimsim.results.notebook import with_unit
 from pimsim.simulation import simulate
 from pimsim.sweep import Sweep, grid, run_sweep
+from pimsim.technology import roll_up
 from pimsim.validate.checks import Check, describe_checks
 from pimsim.workload import load_workload, lower
 from tests.unit.test_compare import executed
-from tests.unit.test_sweep_spec import open_network
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br", "link", "hr", "input"}

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pimsim.config.records import Mapping, System
+from pimsim.errors import InputError
 from pimsim.mapping.delivery import Deliveries
 from pimsim.mapping.placement.annealing import anneal
 from pimsim.mapping.placement.saved import Placement, check_reuse, load_placement
@@ -116,6 +117,9 @@ def find_placement(
         return saved
     if mapping.annealing is None and mapping.amosa is None:
         return kept
+    if layout.system.chip.gpu_cores:
+        raise InputError("tiles of different kinds cannot change places in a search yet", key="mapping.placement",
+                         allowed="snake, bands, or a saved placement")  # fmt: skip
     traffic, ways = layout.traffic(deliveries()), ways_of_system(layout.fabric, layout.system)
     return _search(kept, mapping, traffic, ways, layout.sites(), progress)
 

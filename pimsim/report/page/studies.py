@@ -102,9 +102,10 @@ def missing_front(points: Points) -> str:
     """Why there is no Pareto chart, where there is none."""
     if points.front.any() or not points.counts.get("done"):
         return ""
-    empty = [_words(name) for name in points.objectives if not np.isfinite(points.numbers(name)).any()]
-    why = f"no point has a value for {_and(empty)}" if empty else "no point has a value for all objectives"
-    if "throughput_per_s" in points.objectives and "throughput per s" in empty:
+    empty = [name for name in points.objectives if not np.isfinite(points.numbers(name)).any()]
+    words = _and([_words(name) for name in empty or points.objectives])
+    why = f"no point has a value for {words}" if empty else f"no point has values for all of {words}"
+    if "throughput_per_s" in empty:
         why += " (a steady throughput needs a larger batch)"
     return html.text(f"No Pareto chart: {why}. --minimize and --maximize choose others.", "warn")
 

@@ -90,10 +90,12 @@ def _network(points: Points, name: str, given: Sequence[Workload]) -> Workload:
     Raises:
         InputError: it is not at hand, or is another one by now.
     """
-    networks = {each.name: each for each in given}
-    file, shapes = points.files.get(name, name), points.input_shapes.get(name)
-    network = networks.get(name) or load_network(file, shapes)
     swept = points.hashes.get(name)
+    for network in given:
+        if workload_hash(lower(network)) == swept or (swept is None and network.name == name):
+            return network
+    file, shapes = points.files.get(name, name), points.input_shapes.get(name)
+    network = load_network(file, shapes)
     if swept is not None and workload_hash(lower(network)) != swept:
         raise InputError("the network at hand is not the one that was swept: its file has changed since",
                          allowed="--workload FILE with the one of then")  # fmt: skip

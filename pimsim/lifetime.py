@@ -1,0 +1,222 @@
+"""How long cells last under a load of training: the writes of a run's iterations, repeated until the first cell dies.
+
+    iterations of a training = epochs x ceil(images / batch)
+    writes of a cell         = writes in an iteration x iterations
+    years                    = iterations until the cell is past its endurance x time of one / share of the day in use
+
+Wear levelling turns the rows of a crossbar, so that all of its rows share what its busiest ones are written.  Where an
+update writes r of R rows, a row is written in the long run (:mod:`pimsim.device.wear_levelling` says how they turn)
+
+    rotate      r / R + r / interval        times in an update: every move writes all rows once more
+    start_gap   r (1 + 1 / interval) / (R + 1)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+
+import numpy as np
+
+from pimsim.device.endurance import RERAM_ENDURANCE, endurance_at
+from pimsim.device.wear_levelling import WearLevelling
+from pimsim.errors import InputError, shown
+from pimsim.remapping import program_of
+from pimsim.results.record import Result
+from pimsim.results.training_record import LayerWrites, TrainingResult
+
+__all__ = ["LayerLife", "Life", "TrainingLife", "training_life"]
+
+YEAR_S = 365.25 * 86400
+MOST = 10**12  #: epochs or images
+
+
+@dataclass(frozen=True)
+class Life:
+    """Until the first cell dies: of several draws of the cells' endurance the median."""
+
+    endurance: float  #: writes that the median cell bears
+    sigma_decades: float  #: standard deviation of log10 over the cells
+    iterations: float | None  #: None: nothing is written, so for ever
+    trainings: float | None  #: loads
+    years: float | None  #: at this load, one training after the other in the hours in use
+
+
+@dataclass(frozen=True)
+class LayerLife:
+    """The crossbars of one layer under a load."""
+
+    name: str
+    activations: bool  #: they hold activations, written for every image
+    crossbars: int  #: all replicas
+    cells: int  #: in use
+    writes_an_iteration: float  #: of the cell that is written most, those of wear levelling included
+    writes: float  #: of that cell in one training
+    lives: tuple[Life, ...]
+
+
+@dataclass(frozen=True)
+class TrainingLife:
+    """A system under a load of trainings."""
+
+    workload: str
+    system: str
+    epochs: int
+    images: int  #: of an epoch
+    batch: int
+    iterations: int  #: of a training
+    training_s: float  #: time of a training
+    hours_per_day: float  #: in use
+    share_written: float  #: of the cells that hold weights, in an update
+    levelling: str
+    interval: int  #: row writes of a crossbar between moves of wear levelling
+    layers: tuple[LayerLife, ...]
+    lives: tuple[Life, ...]  #: of the whole system, for each endurance
+
+    @property
+    def first(self) -> LayerLife:
+        """The layer whose cells die first."""
+        return min(self.layers, key=lambda layer: _or_ever(layer.lives[0].iterations))
+
+
+def training_life(
+    result: Result,
+    *,
+    epochs: int,
+    images: int,
+    endurance: tuple[float, float] | None = None,
+    hours_per_day: float = 24.0,
+    share_written: float = 1.0,
+    levelling: str = "none",
+    interval: int = 100,
+    workload: str | Path | None = None,
+) -> TrainingLife:
+    """Writes of a cell and years until the first cell dies, layer by layer.
+
+    Args:
+        result: of a run of training.
+        epochs: of one training.
+        images: of one epoch.
+        endurance: writes that the median cell bears, and the standard deviation of their log10 over the cells; None:
+            both ends of the range of ReRAM.
+        hours_per_day: in which trainings follow each other.
+        share_written: of the cells that hold weights, in one update; 1: all of them, whether they change or not.
+        levelling, interval: see :class:`pimsim.device.wear_levelling.WearLevelling`.
+        workload: the network that was run, which wear levelling needs; None: the shipped one of that name.
+
+    Raises:
+        InputError: the result is of inference, or something given is wrong.
+    """
+    if result.training is None:
+        raise InputError("the result is of inference, which writes no cell after the first programming",
+                         allowed="a result of training (pimsim run --mode train)")  # fmt: skip
+    _check(epochs, images, hours_per_day, share_written)
+    turning = WearLevelling(levelling, interval)
+    borne = tuple((each, 0.0) for each in RERAM_ENDURANCE) if endurance is None else (endurance,)
+    for median, sigma in borne:
+        endurance_at(median, sigma, 0.5)  # checks both
+    training = result.training
+    load = _Load(epochs * math.ceil(images / training.batch), training.time_per_iteration_ps / 1e12, hours_per_day)
+    rates = _rates(result, training, turning, share_written, workload)
+    layers = tuple(_layer(layer, rate, borne, load) for layer, rate in zip(training.wear.layers, rates, strict=True))
+    cells = np.array([layer.cells for layer in layers], dtype=float)
+    return TrainingLife(
+        workload=result.source.workload, system=result.source.system, epochs=epochs, images=images,
+        batch=training.batch, iterations=load.iterations, training_s=load.iterations * load.iteration_s,
+        hours_per_day=hours_per_day, share_written=share_written, levelling=levelling, interval=interval, layers=layers,
+        lives=tuple(load.life(each, rates, cells) for each in borne),
+    )  # fmt: skip
+
+
+def _check(epochs: int, images: int, hours_per_day: float, share_written: float) -> None:
+    for key, value in (("epochs", epochs), ("images", images)):
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MOST:
+            raise InputError(f"is {shown(value)}", key=key, allowed=f"a whole number from 1 to {MOST:,}")
+    if not 0 < hours_per_day <= 24:
+        raise InputError(f"is {shown(hours_per_day)}", key="hours_per_day", allowed="more than 0, at most 24")
+    if not 0 <= share_written <= 1:
+        raise InputError(f"is {shown(share_written)}", key="share_written", allowed="0 to 1")
+
+
+@dataclass(frozen=True)
+class _Load:
+    """Trainings, one after the other."""
+
+    iterations: int  #: of one
+    iteration_s: float
+    hours_per_day: float
+
+    def life(self, borne: tuple[float, float], rates: np.ndarray, cells: np.ndarray) -> Life:
+        """Of cells of several rates.
+
+        Args:
+            borne: writes that the median cell bears, and the standard deviation of their log10.
+            rates: (groups,) writes of a cell in an iteration.
+            cells: (groups,)
+        """
+        lasts = _first_death(*borne, rates, cells)
+        if math.isinf(lasts):
+            return Life(*borne, None, None, None)
+        years = lasts * self.iteration_s / YEAR_S * 24 / self.hours_per_day
+        return Life(*borne, lasts, lasts / self.iterations, years)
+
+
+def _first_death(median: float, sigma_decades: float, rates: np.ndarray, cells: np.ndarray) -> float:
+    """Iterations that all cells survive with a probability of a half; of cells that are all alike, those they survive.
+
+    A cell that is written w times in an iteration is alive after n of them with the probability that its endurance,
+    log-normal, is more than n w: the product over all cells is a half at the median of the first death.
+    """
+    written = rates > 0
+    rates, cells = rates[written], cells[written]
+    if not rates.size:
+        return math.inf
+    if sigma_decades == 0:
+        return float(median / rates.max())
+    log_rates, weakest = np.log10(rates / median) / sigma_decades, NormalDist()
+    low, high = -40.0 - log_rates.max(), 40.0 - log_rates.max()  # log10 of the iterations, in sigmas
+    for _ in range(100):
+        middle = (low + high) / 2
+        dead = np.array([weakest.cdf(float(each)) for each in middle + log_rates])
+        alive = float(cells @ np.log1p(-np.minimum(dead, 1 - 1e-16)))
+        low, high = (middle, high) if alive > -math.log(2) else (low, middle)
+    return float(10 ** (low * sigma_decades))
+
+
+def _rates(
+    result: Result, training: TrainingResult, turning: WearLevelling, share: float, workload: str | Path | None
+) -> np.ndarray:
+    """(layers,) writes of a layer's busiest cell in an iteration."""
+    layers = training.wear.layers
+    before = training.wear.share_written or 1.0
+    rates = np.array([each.cell_writes * (1.0 if each.activations else share / before) for each in layers])
+    if turning.kind == "none":
+        return rates
+    program = program_of(result, workload)
+    tilings = {layer.name: layer.tiling for layer in program.layers}
+    rows = program.system.chip.tile.ima.crossbar.rows
+    return rates * np.array([_turned(tilings[each.name], rows, turning) for each in layers])
+
+
+def _turned(tiling: object, rows: int, turning: WearLevelling) -> float:
+    """Writes of a row in an update with wear levelling, of the layer's fullest crossbar; 1 without."""
+    written = int(np.max(tiling.row_hi - tiling.row_lo))  # type: ignore[attr-defined]
+    if turning.kind == "rotate":
+        return written / rows + written / turning.interval
+    return written * (1 + 1 / turning.interval) / (rows + turning.spare_rows)
+
+
+def _layer(layer: LayerWrites, rate: float, borne: Sequence[tuple[float, float]], load: _Load) -> LayerLife:
+    alike = np.array([rate]), np.array([float(layer.cells)])
+    return LayerLife(
+        name=layer.name, activations=layer.activations, crossbars=layer.crossbars, cells=layer.cells,
+        writes_an_iteration=float(rate), writes=float(rate) * load.iterations,
+        lives=tuple(load.life(each, *alike) for each in borne),
+    )  # fmt: skip
+
+
+def _or_ever(iterations: float | None) -> float:
+    return math.inf if iterations is None else iterations
