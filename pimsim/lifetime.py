@@ -24,6 +24,7 @@ import numpy as np
 from pimsim.device.endurance import RERAM_ENDURANCE, endurance_at
 from pimsim.device.wear_levelling import WearLevelling
 from pimsim.errors import InputError, shown
+from pimsim.mapping.tiling import Tiling
 from pimsim.remapping import program_of
 from pimsim.results.record import Result
 from pimsim.results.training_record import LayerWrites, TrainingResult
@@ -77,9 +78,12 @@ class TrainingLife:
     lives: tuple[Life, ...]  #: of the whole system, for each endurance
 
     @property
-    def first(self) -> LayerLife:
-        """The layer whose cells die first."""
-        return min(self.layers, key=lambda layer: _or_ever(layer.lives[0].iterations))
+    def first(self) -> tuple[str, ...]:
+        """The layers whose cells die first; several where they last as long."""
+        lasting = [_or_ever(layer.lives[0].iterations) for layer in self.layers]
+        soonest = min(lasting, default=math.inf)
+        return tuple(layer.name for layer, each in zip(self.layers, lasting, strict=True)
+                     if each <= soonest * (1 + 1e-9) and each < math.inf)  # fmt: skip
 
 
 def training_life(
@@ -120,9 +124,10 @@ def training_life(
         endurance_at(median, sigma, 0.5)  # checks both
     training = result.training
     load = _Load(epochs * math.ceil(images / training.batch), training.time_per_iteration_ps / 1e12, hours_per_day)
-    rates = _rates(result, training, turning, share_written, workload)
-    layers = tuple(_layer(layer, rate, borne, load) for layer, rate in zip(training.wear.layers, rates, strict=True))
-    cells = np.array([layer.cells for layer in layers], dtype=float)
+    rates, cells = _rates(result, training, turning, share_written, workload)
+    layers = tuple(
+        _layer(*each, borne=borne, load=load) for each in zip(training.wear.layers, rates, cells, strict=True)
+    )
     return TrainingLife(
         workload=result.source.workload, system=result.source.system, epochs=epochs, images=images,
         batch=training.batch, iterations=load.iterations, training_s=load.iterations * load.iteration_s,
@@ -188,29 +193,36 @@ def _first_death(median: float, sigma_decades: float, rates: np.ndarray, cells: 
 
 def _rates(
     result: Result, training: TrainingResult, turning: WearLevelling, share: float, workload: str | Path | None
-) -> np.ndarray:
-    """(layers,) writes of a layer's busiest cell in an iteration."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """(layers,) writes of a layer's busiest cell in an iteration, and (layers,) cells that are written."""
     layers = training.wear.layers
     before = training.wear.share_written or 1.0
     rates = np.array([each.cell_writes * (1.0 if each.activations else share / before) for each in layers])
+    cells = np.array([float(each.cells) for each in layers])
     if turning.kind == "none":
-        return rates
+        return rates, cells
     program = program_of(result, workload)
-    tilings = {layer.name: layer.tiling for layer in program.layers}
+    tilings = {layer.name: layer.tiling for layer in program.layers if layer.tiling is not None}
     rows = program.system.chip.tile.ima.crossbar.rows
-    return rates * np.array([_turned(tilings[each.name], rows, turning) for each in layers])
+    turned = [_turned(tilings[each.name], rows, turning) for each in layers]
+    return rates * [rate for rate, _ in turned], cells * [more for _, more in turned]
 
 
-def _turned(tiling: object, rows: int, turning: WearLevelling) -> float:
-    """Writes of a row in an update with wear levelling, of the layer's fullest crossbar; 1 without."""
-    written = int(np.max(tiling.row_hi - tiling.row_lo))  # type: ignore[attr-defined]
+def _turned(tiling: Tiling, rows: int, turning: WearLevelling) -> tuple[float, float]:
+    """Writes of a row of the fullest crossbar in an update, and how many times as many cells are written: both are 1
+    without wear levelling."""
+    written: np.ndarray = tiling.row_hi - tiling.row_lo
+    most, all_rows = int(written.max()), rows + turning.spare_rows
+    more = all_rows / float(written.mean())
     if turning.kind == "rotate":
-        return written / rows + written / turning.interval
-    return written * (1 + 1 / turning.interval) / (rows + turning.spare_rows)
+        return most / rows + most / turning.interval, more
+    return most * (1 + 1 / turning.interval) / all_rows, more
 
 
-def _layer(layer: LayerWrites, rate: float, borne: Sequence[tuple[float, float]], load: _Load) -> LayerLife:
-    alike = np.array([rate]), np.array([float(layer.cells)])
+def _layer(
+    layer: LayerWrites, rate: float, cells: float, borne: Sequence[tuple[float, float]], load: _Load
+) -> LayerLife:
+    alike = np.array([rate]), np.array([cells])
     return LayerLife(
         name=layer.name, activations=layer.activations, crossbars=layer.crossbars, cells=layer.cells,
         writes_an_iteration=float(rate), writes=float(rate) * load.iterations,

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 import pimsim
 from pimsim.report.page import against
 from pimsim.report.page.versus import set_beside
-from pimsim.report.plots import losses, pareto, style
+from pimsim.report.plots import losses, pareto, style, training
 from pimsim.report.plots import sweep as of_sweep
 from pimsim.sweep import load_study, load_sweep, run_sweep
 
@@ -64,11 +64,20 @@ def adc_accuracy(quick: bool) -> Figure:
     return of_sweep.draw(sweep("mlp-digits", "isaac-ce", "digits", "chip.tile.ima.adc.bits", bits, images=images))
 
 
+def training_phases(quick: bool) -> Figure:
+    """An iteration of training: phases, traffic between tiers, GPU cores."""
+    network, batch = ("lenet5", 2) if quick else ("resnet20-cifar", 16)
+    result = pimsim.simulate(network, "hetero-3d", mode="train", batch=batch)
+    assert result.training is not None
+    return training.draw(result, result.training)
+
+
 PICTURES: dict[str, Callable[[bool], Figure]] = {
     "vgg16-losses": vgg16_losses,
     "study-pareto": study_pareto,
     "gpu-speedup": gpu_speedup,
     "adc-accuracy": adc_accuracy,
+    "training-phases": training_phases,
 }
 
 

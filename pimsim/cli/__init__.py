@@ -20,6 +20,7 @@ import click
 from pimsim.cli.baseline import baseline
 from pimsim.cli.device import device
 from pimsim.cli.infer import infer
+from pimsim.cli.lifetime import lifetime
 from pimsim.cli.noc import noc
 from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_endurance, read_shape
 from pimsim.cli.report import compare, report
@@ -111,6 +112,7 @@ cli.add_command(noc)
 cli.add_command(infer)
 cli.add_command(wear)
 cli.add_command(thermal)
+cli.add_command(lifetime)
 cli.add_command(device)
 cli.add_command(sweep)
 cli.add_command(pareto)

@@ -37,6 +37,7 @@ CONSTANTS = 5.0  #: time constants of sink and package after which a chip counts
 FIRST_SHARE = 1e-6  #: of that time, the first that is looked at
 TIMES = 61  #: that are looked at
 LEFT_OUT = 1e-6  #: share of a run's power above which what heats no chip is told
+TOLERANCE_K = 1e-3  #: between leakage and temperature
 WORKS_TO_K = 398.15  #: 125 degrees Celsius, to which silicon circuits are commonly specified [recalled]
 
 
@@ -46,6 +47,7 @@ class Heat:
 
     workload: str
     system: str
+    mode: str  #: infer or train
     floorplan: Floorplan
     chip: np.ndarray  #: (tiles,) int64
     place: np.ndarray  #: (tiles,) int64 of the floorplan
@@ -56,6 +58,11 @@ class Heat:
     maps: tuple[TemperatureMap, ...]  #: one for each chip
     transient: Transient | None  #: of the hottest chip, from the air's temperature
     notes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """What heats what."""
+        return f"{'training ' if self.mode == 'train' else ''}{self.workload} on {self.system}"
 
     @property
     def hottest_chip(self) -> int:
@@ -129,9 +136,9 @@ def temperatures(
     mean, power = powers.after(conduction, maps)
     hottest = int(np.argmax([found.hottest.temperature_k for found in maps]))
     return Heat(
-        workload=result.source.workload, system=result.source.system, floorplan=plan, chip=chip, place=place,
-        on_gpu=np.array(system.chip.on_gpu)[place], power_w=power, temperature_k=mean, links_w=powers.links_w,
-        maps=maps,
+        workload=result.source.workload, system=result.source.system, mode=result.mode, floorplan=plan, chip=chip,
+        place=place, on_gpu=np.array(system.chip.on_gpu)[place], power_w=power, temperature_k=mean,
+        links_w=powers.links_w, maps=maps,
         transient=powers.warming(power, hottest, min(cells, COARSE)) if transient else None,
         notes=(*powers.notes, *_remarks(maps[hottest], system, transient)),
     )  # fmt: skip
@@ -198,7 +205,7 @@ class _Powers:
             return steady_state(conduction, constant + static)
         power = exponential_leakage(constant, static, reference_k=path.reference_k, doubling_k=path.static_doubling_k)
         try:
-            return fixed_point(conduction, power).temperatures
+            return fixed_point(conduction, power, tolerance_k=TOLERANCE_K).temperatures
         except InputError as error:
             of_chip = f"chip {chip}: " if self.chips > 1 else ""
             raise InputError(of_chip + error.what, key=f"{SETTABLE}static_doubling_k", allowed=error.allowed) from None
@@ -256,7 +263,7 @@ def _power_of(component: str, costs: Costs) -> float:
 
 def _tile_power(result: Result) -> np.ndarray:
     """(tiles,) mean power of each tile of a run [W]."""
-    power = np.array(getattr(result, "tile_power_w", ()), dtype=float)
+    power = np.array(result.tile_power_w, dtype=float)
     if len(power) != len(result.tiles.crossbars_used):
         raise InputError("the result does not say what power each tile draws", key="tile_power_w",
                          allowed="a result that was written by this version of pimsim; run it again")  # fmt: skip

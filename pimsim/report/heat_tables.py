@@ -30,7 +30,7 @@ MOST_CHIPS = 8  #: of which every tier has a row; of more only the hottest one's
 
 def heat_tables(heat: Heat) -> Group:
     """Everything that `pimsim thermal` prints."""
-    table = Table(title=Text(f"{heat.workload} on {heat.system}: temperatures", "bold"), box=SIMPLE_HEAD,
+    table = Table(title=Text(f"{heat.name}: temperatures", "bold"), box=SIMPLE_HEAD,
                   title_justify="left", header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))  # fmt: skip
     for name in ("chip", "tier", "kind"):
         table.add_column(name, no_wrap=True)
@@ -122,7 +122,8 @@ def heat_json(heat: Heat) -> str:
     """Headline figures and all tiles."""
     spot, path = heat.hottest.hottest, heat.hottest
     head = {
-        "format": FORMAT, "workload": heat.workload, "system": heat.system, "ambient_k": path.ambient_k,
+        "format": FORMAT, "workload": heat.workload, "system": heat.system, "mode": heat.mode,
+        "ambient_k": path.ambient_k,
         "heat_in_w": heat.heat_in_w, "heat_out_w": heat.heat_out_w, "links_w": heat.links_w.tolist(),
         "hottest_chip": heat.hottest_chip, "hottest_tile": heat.hottest_tile,
         "hottest_spot": {"temperature_k": spot.temperature_k, "tier": spot.tier, "x_mm": 1e3 * spot.x_m,
@@ -146,7 +147,7 @@ def heat_folder(path: str | Path) -> Iterator[Callable[[Heat], None]]:
         def fill(heat: Heat) -> None:
             from pimsim.report.heat import save_heat  # matplotlib loads slowly
 
-            name = f"{heat.workload} on {heat.system}"
+            name = heat.name
             name += f", chip {heat.hottest_chip} (the hottest)" if len(heat.maps) > 1 else ""
             texts = {HEAT: heat_json(heat), TILES: _csv(COLUMNS, tile_rows(heat))}
             if heat.transient is not None:

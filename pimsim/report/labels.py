@@ -23,6 +23,8 @@ COMPONENTS = {
     "tile.vector": "vector units",
     "gpu.gpu_core": "GPU cores",
     "gpu.router": "routers of GPU cores",
+    "gpu.memory": "memory of GPU cores",
+    "ima.write": "writes of cells",
     "chip.channel": "channels between routers",
     "chip.link": "chip links",
     "chip.dram": "DRAM",
@@ -35,6 +37,7 @@ TIME_GROUPS = {
     "bus": ("bus",),
     "network": ("network",),
     "back-pressure": ("space",),
+    "GPU core": ("core",),
     "fill": ("fill",),
     "drain": ("drain",),
 }

@@ -21,8 +21,8 @@ WIDE = 130  #: columns of a terminal from which on sources stand in the table
 STYLES = {"agrees": "green", "deviates": "yellow", "misses": "bold red", "definition": "", "not checkable": "dim"}
 HEADS = ("figure", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "source")
 LEGEND = (
-    "Tolerance: 2 % for every figure that follows from a table of components, none for whole numbers. agrees: within it "
-    "of what a source says. deviates: differs, as DEVIATIONS.md says. misses: outside the tolerance, and unexplained. "
+    "Tolerance: 2 % for every figure that follows from a table of components, none for whole numbers. agrees: within "
+    "it of what a source says. deviates: differs, as DEVIATIONS.md says. misses: outside the tolerance, unexplained. "
     "definition: agrees with what is only recalled, or is arithmetic on the table that ours is computed from, which "
     "defines the model and confirms nothing. not checkable: the source does not say enough."
 )
@@ -95,8 +95,8 @@ def validation_page(document: dict[str, Any]) -> str:
 
 def validation_csv(document: dict[str, Any]) -> str:
     """One row a figure."""
-    keys = ("group", "quantity", "unit", "ours", "theirs", "theirs_low", "theirs_high", "ratio", "tolerance", "verdict", "kind", "source", "note",
-            "deviation")  # fmt: skip
+    keys = ("group", "quantity", "unit", "ours", "theirs", "theirs_low", "theirs_high", "ratio", "tolerance",
+            "verdict", "kind", "source", "note", "deviation")  # fmt: skip
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(keys)

@@ -85,7 +85,7 @@ def build_result(program: Program, timing: Timing, images: int, engine: str) -> 
 
 def is_training(dataflow: Dataflow) -> bool:
     """Whether a network is there to be trained: weights are updated, be it after every image."""
-    return any(node.kind == "update" for node in dataflow.nodes)
+    return any(node.phase == "update" for node in dataflow.nodes)
 
 
 def _placement(program: Program) -> PlacementResult:
@@ -101,15 +101,19 @@ def _placement(program: Program) -> PlacementResult:
 
 def reprice(result: Result, system: System) -> Result:
     """The same run under the prices of another system; times and counts stay, powers of tiles are not known."""
+    if config_hash(system) == result.costs.table_hash:
+        return result
     costs = price(result.layers, result.usage, result.times, result.units, system)
-    array = system.chip.tile.ima.crossbar
-    energy_uj = write_energy_pj(result.programming.cells, array) / 1e6
-    same, training = costs.table_hash == result.source.config_hash, result.training
+    array, training = system.chip.tile.ima.crossbar, result.training
     return replace(
-        result, costs=costs, programming=replace(result.programming, energy_uj=energy_uj),
-        tile_power_w=result.tile_power_w if same else (),
+        result,
+        costs=costs,
+        programming=replace(
+            result.programming, energy_uj=write_energy_pj(result.programming.cells, array) / 1e6
+        ),
+        tile_power_w=(),
         training=training and with_energies(training, result.layers, costs, array),
-    )  # fmt: skip
+    )
 
 
 def workload_hash(dataflow: Dataflow) -> str:
@@ -200,7 +204,8 @@ def _layers(program: Program, timing: Timing, images: int, found: Tally) -> tupl
     np.add.at(made, replicas.layer, windows)
     np.maximum.at(per_image, replicas.layer, windows * timing.interval_ps + runs * launch_ps)
     np.maximum.at(interval, replicas.layer, timing.interval_ps)
-    pace = np.bincount(replicas.layer, weights=1e6 / np.maximum(timing.interval_ps, 1), minlength=n)
+    between = timing.interval_ps + launch_ps / np.diff(replicas.window_first)  # on average over a run
+    pace = np.bincount(replicas.layer, weights=1e6 / np.maximum(between, 1), minlength=n)
     crossbars = own_crossbars(program)
     first_start = np.where(timing.layer_first_ps < 0, timing.layer_last_ps.max(), timing.layer_first_ps).min(axis=0)
     of_slice = replicas.layer[program.slices.replica]

@@ -9,6 +9,7 @@ from pimsim.device.endurance import HUNDREDTH, WEAKEST
 
 if TYPE_CHECKING:
     from pimsim.results.record import Result
+    from pimsim.results.training_record import TrainingResult
 
 _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""), (1e-3, "m"), (1e-6, "u"),
              (1e-9, "n"), (1e-12, "p"))  # fmt: skip
@@ -41,16 +42,10 @@ def _not_measured(steady_batch: int) -> str:
 
 def headline_rows(result: Result) -> list[tuple[str, str]]:
     """What to know about a run, in the order in which one asks: (name, value)."""
-    times, usage, costs, source = result.times, result.usage, result.costs, result.source
-    rate = times.throughput_per_s
-    images = "1 image" if source.batch == 1 else f"{source.batch} images"
+    times, usage, costs = result.times, result.usage, result.costs
     energy_j, latency_s = costs.energy_pj / 1e12, times.latency_ps / 1e12
-    static = sum(costs.static_pj.values()) / costs.energy_pj if costs.energy_pj else 0.0
     return [
-        ("Latency", f"{with_unit(latency_s, 's')} ({_latency_of(source.batch)})"),
-        ("Throughput", f"{rate:,.5g} inferences/s" if rate else _not_measured(times.steady_batch)),
-        ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {images}"),
-        ("Energy an inference", f"{with_unit(energy_j, 'J')} ({static:.0%} static)"),
+        *(_pace_of_inference(result) if result.training is None else _pace_of_training(result, result.training)),
         ("Energy-delay product", with_unit(energy_j * latency_s, "J s")),
         ("Average power", with_unit(costs.average_power_w, "W")),
         ("Peak power (bound)", with_unit(costs.peak_power_bound_w, "W")),
@@ -60,12 +55,50 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         ("Crossbars", f"{_of(usage.crossbars_used, usage.crossbars)} ({usage.crossbars_used_share:.1%})"),
         ("Spatial utilisation", f"{usage.cells_used_share:.1%} of the cells of these crossbars hold weights"),
         ("Temporal utilisation", f"these crossbars read {usage.crossbar_busy_share:.1%} of the run"),
+        *(_cores(result, result.training) if result.training and usage.gpu_cores_used else []),
         ("Bottleneck", result.bottleneck),
         *_busiest_links(result),
         *_placement(result),
         ("Programming, once", _programming(result)),
         ("Wear", _wear(result)),
     ]
+
+
+def _pace_of_inference(result: Result) -> list[tuple[str, str]]:
+    times, batch, rate = result.times, result.source.batch, result.times.throughput_per_s
+    images = "1 image" if batch == 1 else f"{batch} images"
+    return [
+        ("Latency", f"{with_unit(times.latency_ps / 1e12, 's')} ({_latency_of(batch)})"),
+        ("Throughput", f"{rate:,.5g} inferences/s" if rate else _not_measured(times.steady_batch)),
+        ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {images}"),
+        ("Energy an inference", _energy(result)),
+    ]
+
+
+def _pace_of_training(result: Result, training: TrainingResult) -> list[tuple[str, str]]:
+    times, n = result.times, training.iterations
+    which = "of the only one" if n == 1 else "after the first" if n == 2 else f"mean of the {n - 1} after the first"
+    energy_j = result.costs.energy_pj / 1e12 / training.batch
+    return [
+        ("First iteration", with_unit(times.latency_ps / 1e12, "s")),
+        ("Iteration", f"{with_unit(training.time_per_iteration_ps / 1e12, 's')} ({which})"),
+        ("Throughput", f"{training.images_per_s:,.5g} images/s"),
+        ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {n} iteration{'s' * (n > 1)} of {training.batch} images"),
+        ("Energy an iteration", f"{_energy(result)}, {with_unit(energy_j, 'J')} an image"),
+    ]
+
+
+def _energy(result: Result) -> str:
+    costs = result.costs
+    static = sum(costs.static_pj.values()) / costs.energy_pj if costs.energy_pj else 0.0
+    return f"{with_unit(costs.energy_pj / 1e12, 'J')} ({static:.0%} static)"
+
+
+def _cores(result: Result, training: TrainingResult) -> list[tuple[str, str]]:
+    usage = result.usage
+    shares = training.core_busy_shares
+    return [("GPU cores", f"{_of(usage.gpu_cores_used, usage.gpu_cores)}, busy {training.core_utilisation:.1%} of the "
+                          f"run on average, {max(shares):.1%} at most")]  # fmt: skip
 
 
 def _busiest_links(result: Result, shown: int = 3) -> list[tuple[str, str]]:
@@ -98,10 +131,24 @@ def _wear(result: Result) -> str:
     wear = result.wear
     if not wear.writes:
         return "no cell is written"
+    if result.training is not None:
+        return _wear_of_training(result.training)
     lasts = ", ".join(f"{_large(each.programmings or 0)} at {_large(each.endurance)}{_of_which(each.source)}"
                       for each in wear.lifetimes)  # fmt: skip
     lasts = lasts.replace(" at ", " programmings at an endurance of ", 1)
     return f"mean {wear.mean_writes:.3g}, maximum {wear.max_writes:,} writes a cell: lasts {lasts}"
+
+
+def _wear_of_training(training: TrainingResult) -> str:
+    wear = training.wear
+    most = max((each.cell_writes for each in wear.layers), default=0)
+    lasts = "; ".join(
+        f"{_large(each.iterations)} iterations, {each.years:.3g} years of them, at an endurance of "
+        f"{_large(each.endurance)}{_of_which(each.source)}"
+        for each in wear.lifetimes if each.iterations is not None
+    )  # fmt: skip
+    first = next((each.layer for each in wear.lifetimes if each.layer), "")
+    return f"at most {most:g} writes a cell in an iteration; {shortened(first)} fails first, after {lasts}"
 
 
 def _of_which(source: str) -> str:
@@ -123,7 +170,8 @@ def _latency_of(batch: int) -> str:
 def title(result: Result) -> str:
     """What was run on what."""
     source = result.source
-    return f"{source.workload} on {source.system}, batch {source.batch}, {source.network} network"
+    does = "" if result.training is None else "training, "
+    return f"{source.workload} on {source.system}, {does}batch {source.batch}, {source.network} network"
 
 
 def as_text(result: Result) -> str:
@@ -134,8 +182,9 @@ def as_text(result: Result) -> str:
 
 def warnings(result: Result) -> list[str]:
     """What a reader of the totals must know: work that has no price."""
+    unit = "an inference" if result.training is None else "an iteration"
     return [
-        f"NOT PRICED: {each.count:,} {each.action.replace('_', ' ')}s an inference "
+        f"NOT PRICED: {each.count:,} {each.action.replace('_', ' ')}s {unit} "
         f"({each.share:.1%} of {'the digital values' if each.share < 1 else 'this work'}; "
         f"{_some(each.layers)}): their energy is missing above"
         for each in result.costs.unpriced

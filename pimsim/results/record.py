@@ -114,7 +114,7 @@ class LayerResult:
     macs: int
     interval_ps: int  #: shortest time between two windows of a replica
     image_ps: int  #: of the busiest replica: its windows of one inference at that interval, launches included
-    peak_windows_per_us: float  #: all replicas at their shortest intervals
+    peak_windows_per_us: float  #: all replicas at their shortest intervals, launches included
     first_start_ps: int
     last_output_ps: int
     time_ps: dict[str, int]  #: TIME_PARTS, summed over the replicas: together replicas x run_ps

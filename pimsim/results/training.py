@@ -74,8 +74,9 @@ def with_energies(
     """The same run of training with the energies of ``costs``, those of writes at the prices of ``array``."""
     of_layer = [sum(energy.values()) for energy in costs.by_layer_pj]
     phases = tuple(
-        replace(each, dynamic_pj=sum(pj for pj, layer in zip(of_layer, layers, strict=True)
-                                     if layer.phase == each.phase))
+        replace(each, dynamic_pj=sum(
+            (pj for pj, layer in zip(of_layer, layers, strict=True) if layer.phase == each.phase), 0.0
+        ))
         for each in found.phases
     )  # fmt: skip
     kinds = tuple(
@@ -96,7 +97,7 @@ def kind_of(component: str) -> str:
 
 
 def _of_kind(kind: str, energy: Mapping[str, float]) -> float:
-    return sum(pj for component, pj in energy.items() if kind_of(component) == kind)
+    return sum((pj for component, pj in energy.items() if kind_of(component) == kind), 0.0)
 
 
 def _summed(layers: Iterable[LayerResult]) -> dict[str, int]:

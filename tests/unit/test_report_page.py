@@ -286,12 +286,17 @@ def test_areas_of_any_system_add_up_to_its_chip(lenet, system):
     assert sum(area_of(other).values()) == pytest.approx(roll_up(config).chip.area_mm2)
 
 
-def test_a_report_of_a_run_with_gpu_cores(tmp_path):
+def test_a_report_of_a_run_with_gpu_cores(tmp_path, monkeypatch):
+    drawn = runs.drawings
+    monkeypatch.setattr(runs, "drawings", lambda *of: [each for each in drawn(*of) if each.name.endswith("energy")])
     result = simulate("lenet5", "hetero-3d")
-    text = write_report(Subjects(saved={"stack": result}, baselines=["v100"]), tmp_path / "page.html")[0].read_text()
+    assert "gpu.gpu_core" in result.costs.static_pj
+    text = write_report(Subjects(saved={"stack": result}), tmp_path / "page.html")[0].read_text()
     assert "gpu.gpu_core" not in text and "gpu.router" not in text
     rows = (tmp_path / "page_files" / "area.csv").read_text()
     assert "hetero-3d,GPU cores," in rows and "hetero-3d,routers of GPU cores," in rows
+    svg = (tmp_path / "page_files" / "stack-energy.svg").read_text()
+    assert "GPU cores" in svg and "gpu.gpu_core" not in svg
 
 
 def test_only_what_is_published_is_called_the_most_that_is_published(lenet):

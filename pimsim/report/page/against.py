@@ -25,8 +25,8 @@ EQUAL = (
     "draining included, against the same batch on the baseline."
 )
 TECHNOLOGY = (
-    "Nothing is scaled to one technology: ISAAC's table of areas and powers, from which the shipped systems are priced, "
-    "is of 32 nm (GPU cores in them: a V100's, of 12 nm)"
+    "Nothing is scaled to one technology: ISAAC's table of areas and powers, from which the shipped systems are "
+    "priced, is of 32 nm (GPU cores in them: a V100's, of 12 nm)"
 )
 _PAIR_COLUMNS = (
     "result", "workload", "method", "baseline", "mark", "precision", "process", "chip_batch", "batch", "rate_per_s",
@@ -49,7 +49,8 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
                 rows.append([baseline, of, "", "", "", "", "", *(_times(mean[baseline][ratio]) for ratio in RATIOS)])
     notes = [BOUND, EQUAL, _technology(pairs), "Latency (at a batch of 1), rate and energy (at the batch named) are "
              "the baseline's; above a ratio of 1 the chip is better. A latency is compared only where the chip's batch "
-             "is 1, too; energies at equal batches, or at the one that was asked for. -: not known, or not to be compared."]  # fmt: skip
+             "is 1, too; energies at equal batches, or at the one that was asked for. -: not known, or not to be "
+             "compared."]  # fmt: skip
     if len(methods) > 1:
         notes.append(f"Means are taken apart of what was found in different ways: {'; '.join(methods)}.")
     if unknown := [pair.title for pair in pairs if pair.process is None and pair.per_area is None]:

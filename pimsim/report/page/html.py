@@ -28,7 +28,8 @@ th, td { padding: 0.28rem 0.6rem 0.28rem 0.3rem; text-align: right; vertical-ali
 th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); white-space: nowrap; }
 td.long { text-align: left; white-space: normal; min-width: 12rem; max-width: 44rem; }
-.left { text-align: left; } td.left { white-space: normal; } tr.strong td { font-weight: 600; background: var(--band); }
+td.wrap { text-align: left; white-space: normal; min-width: 7.5rem; }
+.left { text-align: left; } tr.strong td { font-weight: 600; background: var(--band); }
 figure { margin: 0.5rem 0 0; }
 figure img { display: block; max-width: 100%; height: auto; border-radius: 6px; }
 figure img.dark { display: none; }
@@ -46,7 +47,7 @@ pre { font-size: 0.8rem; line-height: 1.4; background: var(--band); padding: 0.7
   .drawing h3 { margin-top: 0.8rem; } figure img { max-height: 19cm; width: auto; } }
 """
 
-LONG = 34  #: characters from which on a cell may take several lines
+LONG, WORDS = 34, 22  #: characters from which on a cell may take several lines, and one at the left already
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"  #: a browser asks nobody for anything
 
 
@@ -128,7 +129,9 @@ def figure(each: Drawn, folder: str) -> str:
 
 def _kind(cell: str, is_left: bool) -> str:
     """Long words may take several lines."""
-    return "long" if len(cell) > LONG else "left" if is_left else ""
+    if len(cell) > LONG:
+        return "long"
+    return ("wrap" if len(cell) > WORDS else "left") if is_left else ""
 
 
 def _class(kind: str) -> str:

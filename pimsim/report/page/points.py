@@ -170,20 +170,23 @@ def _effect(design: _Design, axis: str, logs: np.ndarray) -> Effect | None:
     high = np.array([logs[part].max() - logs[part].mean() for part in groups])
     moved = [part for part, one, other in zip(groups, low, high, strict=True) if other > one]
     ratios = np.exp(high - low)
+    ends = np.exp([low.mean(), high.mean(), low.min(), high.max()]).tolist()
+    at_low = [(words[n], _rank(values, part, n)) for part in moved for n in [part[np.argmin(logs[part])]]]
+    at_high = [(words[n], _rank(values, part, n)) for part in moved for n in [part[np.argmax(logs[part])]]]
     return Effect(
-        axis, len(groups), *(float(np.exp(each)) for each in (low.mean(), high.mean(), low.min(), high.max())),
-        _where([(words[part[np.argmin(logs[part])]], _rank(values, part, np.argmin(logs[part]))) for part in moved]),
-        _where([(words[part[np.argmax(logs[part])]], _rank(values, part, np.argmax(logs[part]))) for part in moved]),
-        float(ratios.min()), float(ratios.max()), max(len({words[n] for n in part}) for part in groups), len(set(words)),
+        axis=axis, groups=len(groups), low=ends[0], high=ends[1], lowest=ends[2], highest=ends[3],
+        low_at=_where(at_low), high_at=_where(at_high),
+        smallest_ratio=float(ratios.min()), largest_ratio=float(ratios.max()),
+        together=max(len({words[n] for n in part}) for part in groups), values=len(set(words)),
     )  # fmt: skip
 
 
-def _rank(values: Sequence[Any], part: np.ndarray, place: np.intp) -> str:
-    """Which of a group's values, where these are numbers."""
+def _rank(values: Sequence[Any], part: np.ndarray, point: int) -> str:
+    """Which of a group's values a point has, where these are numbers."""
     own = [values[n] for n in part]
     if any(isinstance(value, bool) or not isinstance(value, int | float) for value in own):
         return ""
-    return {min(own): "smallest", max(own): "largest"}.get(own[place], "")
+    return {min(own): "smallest", max(own): "largest"}.get(values[point], "")
 
 
 def _where(ends: Sequence[tuple[str, str]]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,19 +82,19 @@ def drawings(name: str, result: Result) -> list[Drawing]:
 
     what = run_title(result)
     found = [
-        _of(name, "timeline", _marked(result, _timeline_message(result)), lambda: timeline.draw(result), *_timeline_rows(result),
+        _of(name, "timeline", _timeline_message(result), lambda: timeline.draw(result), *_timeline_rows(result),
             f"{what}: from a layer's first window's start to its last output."),
-        _of(name, "energy", _marked(result, _energy_message(result)), lambda: energy.draw(result), *_energy_rows(result),
+        _of(name, "energy", _energy_message(result), lambda: energy.draw(result), *_energy_rows(result),
             f"{what}. Hatched: power that is drawn all the time."),
-        _of(name, "losses", _marked(result, _losses_message(result)), lambda: losses.draw(result), *_losses_rows(result),
+        _of(name, "losses", _losses_message(result), lambda: losses.draw(result), *_losses_rows(result),
             f"{what}: the parts of a layer's row add up to the run."),
-        _of(name, "utilisation", _marked(result, _tiles_message(result)), lambda: utilisation.draw(result), *_tiles_rows(result),
+        _of(name, "utilisation", _tiles_message(result), lambda: utilisation.draw(result), *_tiles_rows(result),
             f"{what}: one square a tile, where it lies on its chip."),
     ]  # fmt: skip
     if result.links.channels:
         found.append(_of(name, "network", _channels_message(result), lambda: network.draw(result),
                          *_channels_rows(result), f"{what}: channels between the routers."))  # fmt: skip
-    return found
+    return [replace(each, message=_marked(result, each.message)) for each in found]
 
 
 def _of(name: str, what: str, message: str, draw: Any, head: Sequence[str], rows: Any, note: str) -> Drawing:
@@ -111,8 +112,8 @@ def _timeline_message(result: Result) -> str:
     longest = result.layers[int(np.argmax(spans))]
     batch = result.source.batch
     whole = f"; the run of {batch:,} images {with_unit(result.times.run_ps / 1e12, 's')}" if batch > 1 else ""
-    return (f"The first image takes {with_unit(result.times.latency_ps / 1e12, 's')}, in which {shortened(longest.name)} "
-            f"works longest, {with_unit(max(spans) / 1e12, 's')}{whole}")  # fmt: skip
+    return (f"The first image takes {with_unit(result.times.latency_ps / 1e12, 's')}, in which "
+            f"{shortened(longest.name)} works longest, {with_unit(max(spans) / 1e12, 's')}{whole}")  # fmt: skip
 
 
 def _timeline_rows(result: Result) -> tuple[list[str], list[list[Any]]]:

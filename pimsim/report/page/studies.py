@@ -77,13 +77,13 @@ def _pareto(points: Points) -> Drawing | None:
     measured = int(np.count_nonzero(np.isfinite(np.stack(list(values.values()))).all(axis=0)))
     on_front = int(np.count_nonzero(points.front))
     several = len(set(points.columns["workload"])) > 1
-    what = "designs" if points.every is not None else "points"
-    message = (f"No other {what[:-1]}{' of the same network' if several else ''} beats {on_front:,} of the {measured:,} "
-               f"{what} in {_and([_words(name) for name in points.objectives])}")  # fmt: skip
+    what = "design" if points.every is not None else "point"
+    message = (f"No other {what}{' of the same network' if several else ''} beats {on_front:,} of the {measured:,} "
+               f"{what}s in {_and([_words(name) for name in points.objectives])}")  # fmt: skip
     halves = [name for name in points.objectives if name in points.intervals]
     head = ["ordinal", "workload", "system", *points.axes, *points.objectives,
             *(f"{name}_interval95" for name in halves), "on_front"]  # fmt: skip
-    kept = [points.columns[name] for name in head[: 3 + len(points.axes) + len(points.objectives)]]
+    kept: list[Sequence[Any]] = [points.columns[name] for name in head[: 3 + len(points.axes) + len(points.objectives)]]
     widths = [[None if np.isnan(half) else float(half) for half in points.intervals[name]] for name in halves]
     rows = list(zip(*kept, *widths, map(bool, points.front), strict=True))
     seeds = " Lines across: 95 % intervals of the means over seeds (Student's t)." if halves else ""
@@ -127,8 +127,8 @@ def _tornado(points: Points) -> Drawing | None:
     shown = {f"{_words(name)}": rows for name, rows in found.items()}
     partly = {effect.axis: f"{effect.axis} {effect.together} of {effect.values}" for rows in found.values()
               for effect in rows if effect.together < effect.values}  # fmt: skip
-    note = (f" Conditions leave but some values of an axis to points that differ in it alone: {_and([*partly.values()])}"
-            " at most." if partly else "")  # fmt: skip
+    note = (f" Conditions leave but some values of an axis to points that differ in it alone, at most: "
+            f"{_and([*partly.values()])}." if partly else "")  # fmt: skip
     return Drawing(file_name(points.name, "tornado"), points.marked(message), lambda: tornado.draw(shown),
                    ["result", "axis", "groups", "ratio_geometric_mean", "ratio_smallest", "ratio_largest", "lowest_at",
                     "highest_at"], table,
@@ -174,9 +174,9 @@ def _by_chips(points: Points, chips: Sequence[Any]) -> dict[str, list[tuple[int,
     lines = {}
     for name in dict.fromkeys(names.tolist()):
         own = (names == name) & np.isfinite(rate) & np.isfinite(energy)
-        own &= np.array([isinstance(each, int) for each in chips])  # "auto" is no number
-        at = {size: own & (np.array(chips) == size) for size in sorted({chips[n] for n in np.flatnonzero(own)})}
-        rows = [(int(size), float(rate[here].max()), float(energy[here].min())) for size, here in at.items()]
+        sizes = sorted({size for size, known in zip(chips, own, strict=True) if known and isinstance(size, int)})
+        at = {size: own & np.array([each == size for each in chips]) for size in sizes}
+        rows = [(size, float(rate[here].max()), float(energy[here].min())) for size, here in at.items()]
         if len(rows) > 1:
             lines[name] = rows
     return lines

@@ -185,7 +185,8 @@ def notes(found: Sequence[Best], missing: Sequence[str]) -> str:
     """What the baselines take, and what is missing."""
     rows = [[f"{each.baseline} ({each.mark}, {each.precision})", each.workload, each.method,
              _or(each.baseline_latency_s, "s"), "-" if each.batch is None else f"{each.batch:,}",
-             _or(each.baseline_energy_j, "J"), _times(each.latency), _times(each.energy)] for each in found]  # fmt: skip
+             _or(each.baseline_energy_j, "J"), _times(each.latency), _times(each.energy)]
+            for each in found]  # fmt: skip
     head = ["baseline", "network", "points", "its latency (batch 1)", "batch", "its energy (that batch)",
             "latency x", "energy x"]  # fmt: skip
     table = html.details("Baselines as a table", html.table(head, rows, left=3)) if rows else ""

@@ -122,7 +122,7 @@ def _scaling(named: Mapping[str, Result]) -> Drawing | None:
     """Throughput against chips where the same network was run on several sizes of one system; else None."""
     from pimsim.report.plots import scaling as drawing
 
-    series: dict[tuple[str, ...], dict[int, tuple[int, float, float]]] = {}
+    series: dict[tuple[str, str, str, str], dict[int, tuple[int, float, float]]] = {}
     for each in named.values():
         rate, source = each.times.throughput_per_s, each.source
         if rate:
@@ -141,8 +141,9 @@ def _scaling(named: Mapping[str, Result]) -> Drawing | None:
     gains: dict[str, list[float]] = {}
     for key, rows in zip(several, lines.values(), strict=True):
         gains.setdefault(key[1], []).append(rows[-1][1] / rows[0][1])
-    return Drawing("scaling", _scaling_message(lines, gains), lambda: drawing.draw(lines), ["network", "chips", "throughput_per_s",
-                   "energy_uJ"], [[name, *row] for name, each in lines.items() for row in each],
+    return Drawing("scaling", _scaling_message(lines, gains), lambda: drawing.draw(lines),
+                   ["network", "chips", "throughput_per_s", "energy_uJ"],
+                   [[name, *row] for name, each in lines.items() for row in each],
                    "Each point is a run given to this report; dotted: in proportion to the chips.")  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """Plots of a Result: PNG and SVG, the same bytes for the same result.
 
 `timeline`: when layers work; `energy`: by component and layer; `losses`: where each layer's time goes;
-`utilisation`: how busy the tiles are; `network`: how busy the channels between them are.  Each file draws one figure;
+`utilisation`: how busy the tiles are; `network`: how busy the channels between them are; `training`: phases of the
+layers, traffic between tiers and GPU cores, of a run of training in place of the first three.  Each file draws one figure;
 `style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`, for `pimsim wear`): a run writes
 every cell once.
 """
@@ -19,17 +20,15 @@ if TYPE_CHECKING:
 
 def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
     """Draw all plots into ``folder``; the files written."""
-    from pimsim.report.plots import energy, losses, network, style, timeline, utilisation  # matplotlib loads slowly
+    from pimsim.report.plots import energy, losses, network, style, timeline, training, utilisation  # matplotlib loads slowly
 
     files = []
     with style.in_style():
-        for name, draw in (
-            ("timeline", timeline.draw),
-            ("energy", energy.draw),
-            ("losses", losses.draw),
-            ("utilisation", utilisation.draw),
-        ):
+        by_layer = (("timeline", timeline.draw), ("energy", energy.draw), ("losses", losses.draw))
+        for name, draw in (*(by_layer if result.training is None else ()), ("utilisation", utilisation.draw)):
             files += style.save(draw(result), folder / name, formats)
+        if result.training is not None:  # hundreds of layers, gathered by those of the forward pass
+            files += style.save(training.draw(result, result.training), folder / "training", formats)
         if result.links.channels:
             files += style.save(network.draw(result), folder / "network", formats)
     return files

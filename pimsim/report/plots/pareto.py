@@ -1,5 +1,7 @@
-"""Pareto fronts of a study: every point in a light tint of its network's colour, those on a front in the colour itself; a
-panel for each pair of objectives."""
+"""Pareto fronts of a study: a panel for each pair of objectives.
+
+Points on a front have the colour of their network, the others a light tint of it.
+"""
 
 from __future__ import annotations
 
@@ -152,7 +154,8 @@ def _message(
     count = int(np.count_nonzero(front))
     of = f"of {names[0]}" if len(names) == 1 else f"of {len(names)} networks, each network by itself,"
     spans = [_span(values[name][front], label) for name, label in labels.items()]
-    beaten = f"Of {measured:,} points {of} {'only ' if 2 * count < measured else ''}{count:,} are beaten by no other one"
+    few = "only " if 2 * count < measured else ""
+    beaten = f"Of {measured:,} points {of} {few}{count:,} are beaten by no other one"
     return (f"{beaten}\n" if headline else "") + "On the fronts: " + "; ".join(spans)
 
 

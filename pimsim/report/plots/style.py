@@ -38,6 +38,8 @@ COLOURS = {
     "tile.vector": "#CC6677",
     "gpu.gpu_core": "#EE3377",
     "gpu.router": "#CC3311",
+    "gpu.memory": "#EE8866",
+    "ima.write": "#BBCC33",
 }
 """A component's colour in every plot: Okabe and Ito's for the common ones, Paul Tol's for the others."""
 GREY, LIGHT, DARK = "#999999", "#E4E4E4", "#444444"

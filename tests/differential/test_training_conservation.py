@@ -1,0 +1,227 @@
+"""What goes in comes out: rows written, activations kept, messages sent, work done, on random training programs.
+
+The state of the engine at the end of a run, which no Timing shows, is taken where the Timing is made of it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from unittest import mock
+
+import numpy as np
+from hypothesis import given, reject, settings
+
+from pimsim.arch import run as engine
+from pimsim.arch import tracing
+from pimsim.arch.layout import BUFFER
+from pimsim.errors import InputError
+from pimsim.mapping.compile import map_network
+from pimsim.mapping.program import Program
+from pimsim.mapping.timing import Timing
+from pimsim.technology.gpu_core import kernel_ps
+from pimsim.units import ns_to_ps
+from pimsim.workload.training import Training, expand_training
+from tests.differential.test_engine_equals_reference import RANDOM
+from tests.differential.training_cases import TrainingCase, training_cases
+
+FEW = settings(RANDOM, max_examples=60)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a random case, with what only the engine's state and its trace say."""
+
+    case: TrainingCase
+    program: Program
+    timing: Timing
+    frontier: np.ndarray  #: (B,) ranks below have arrived
+    base: np.ndarray  #: (B,) ranks below are free
+    half_there: int  #: positions of which some, but not all copies have arrived
+    written: Counter[tuple[int, int]]  #: packets written, by tile and tree
+
+    @property
+    def images(self) -> int:
+        """Images of all iterations."""
+        return self.case.batch * self.case.iterations
+
+    @property
+    def runs(self) -> np.ndarray:
+        """(V,) runs of every replica."""
+        return self.images // self.program.replicas.every
+
+    @property
+    def emissions(self) -> np.ndarray:
+        """(V,) emissions of every replica."""
+        return self.runs // self.program.replicas.emits_every
+
+
+def all_rows(case: TrainingCase) -> Program:
+    """The case with updates of all rows of its crossbars, which the differential test cuts short."""
+    tiers, rows = case.system.chip.tiers, case.system.chip.tile.ima.crossbar.rows
+    norm = "sub-batch" if case.sub_batch else "batch"
+    assert tiers is not None
+    options = Training(case.batch, rows, case.system.chip.gpu_cores, norm, case.sub_batch, case.weight_gradient)
+    try:
+        return map_network(expand_training(case.dataflow, options), case.system, case.network)
+    except InputError:
+        reject()
+
+
+def run(case: TrainingCase) -> Run:
+    """A whole run, traced."""
+    program, state, written = all_rows(case), [], Counter[tuple[int, int]]()
+
+    def keep(M, T, at, *rest):  # type: ignore[no-untyped-def]
+        state.append((M, at))
+        return timing_of(M, T, at, *rest)
+
+    def trace(records: np.ndarray) -> None:
+        arrived = records[records[:, 0] == tracing.WRITE]
+        written.update(zip(arrived[:, 1].tolist(), arrived[:, 2].tolist(), strict=True))
+
+    timing_of = engine._timing
+    with mock.patch.object(engine, "_timing", keep):
+        timing = engine.run_compiled(program, case.batch * case.iterations, log=True, trace=trace)
+    ((M, at),) = state
+    n = program.buffers.replica.size
+    frontier, base, ring = (M[offset::BUFFER][:n] for offset in (at.buf_frontier, at.buf_base, at.buf_ring))
+    half = sum(int(M[first : first + room].sum()) for first, room in zip(ring, program.buffers.capacity, strict=True))
+    return Run(case, program, timing, frontier.copy(), base.copy(), half, written)
+
+
+def started(result: Run, replica: int) -> np.ndarray:
+    """(runs, windows) starts of a replica."""
+    first, end = result.program.replicas.window_first[replica : replica + 2]
+    times = result.timing.window_start_ps[:, first:end]
+    return times[(times >= 0).all(axis=1)]
+
+
+@FEW
+@given(training_cases())
+def test_every_row_of_every_copy_is_written_once_an_iteration(case):
+    """And while it is written nobody computes with the crossbars: after the last image, before the next."""
+    result = run(case)
+    program, replicas, sent = result.program, result.program.replicas, result.timing.window_sent_ps
+    nodes, copy = program.dataflow.nodes, np.arange(replicas.layer.size) - np.searchsorted(replicas.layer, replicas.layer)
+    writer = {(nodes[layer].of, copy[v]): v for v, layer in enumerate(replicas.layer) if nodes[layer].phase == "update"
+              and nodes[layer].kind == "update"}  # fmt: skip
+    holders = [v for v, layer in enumerate(replicas.layer) if nodes[layer].kind == "mvm"
+               and nodes[layer].phase in ("forward", "backward")]  # fmt: skip
+    assert len(writer) == len(holders)
+    for v in holders:
+        u = writer[replicas.layer[v], copy[v]]
+        assert _places(program, u) == _places(program, v)
+        first, end = replicas.window_first[u : u + 2]
+        rows = program.windows.position[first:end]
+        assert np.array_equal(np.sort(rows), np.arange(_tallest(program, v)))
+        written, used = started(result, u), started(result, v)
+        assert written.shape == (case.iterations, rows.size) and replicas.written_rows[u] == 1
+        assert len(used) == result.images
+        for n in range(case.iterations):
+            last_use = used[(n + 1) * case.batch - 1].max()
+            in_force = sent[n, end - 1]
+            assert last_use < written[n].min()
+            assert n + 1 == case.iterations or in_force <= used[(n + 1) * case.batch].min()
+
+
+def _places(program: Program, replica: int) -> list[tuple[int, int]]:
+    """Tile and crossbars of every slice of a replica."""
+    of = program.slices.replica == replica
+    return list(zip(program.slices.tile[of].tolist(), program.slices.crossbars[of].tolist(), strict=True))
+
+
+def _tallest(program: Program, replica: int) -> int:
+    """Rows in use of the crossbar of a replica that has most of them."""
+    tiling = program.layers[program.replicas.layer[replica]].tiling
+    assert tiling is not None
+    return int((tiling.row_hi - tiling.row_lo).max())
+
+
+@FEW
+@given(training_cases())
+def test_what_is_kept_is_received_and_freed(case):
+    """In the end nothing lies in a buffer but the weights of the next batch."""
+    result = run(case)
+    buffers, nodes = result.program.buffers, result.program.dataflow.nodes
+    left = buffers.initial * buffers.positions
+    assert np.array_equal(result.frontier - result.base, left)
+    emitted = np.array([result.images // (node.every * node.emits_every) for node in nodes])[buffers.source]
+    assert np.array_equal(result.base, emitted * buffers.positions)
+    assert result.half_there == 0
+    saved = [nodes[result.program.replicas.layer[v]].edges[b - result.program.replicas.buffer_first[v]].saved
+             for b, v in enumerate(buffers.replica)]  # fmt: skip
+    assert any(saved) and (result.base[saved] > 0).any()
+
+
+@FEW
+@given(training_cases())
+def test_every_message_arrives(case):
+    """Of every tree: as many packets on each link, and at each end, as there are messages in all emissions."""
+    result = run(case)
+    program, leaves = result.program, result.program.leaves
+    counts = _packets(result)
+    expected: Counter[tuple[int, int]] = Counter()
+    for f in np.flatnonzero(leaves.slice < 0):
+        expected[int(leaves.tile[f]), int(leaves.tree[f])] += int(counts[leaves.tree[f]])
+    assert result.written == +expected
+    links = program.trees.link >= 0
+    tree = np.repeat(np.arange(counts.size), np.diff(program.trees.first))[links]
+    passed = np.bincount(program.trees.link[links], weights=counts[tree], minlength=program.fabric.n_links)
+    if program.network == "packet":
+        assert np.array_equal(result.timing.ports["link"].count, passed)
+
+
+def _packets(result: Run) -> np.ndarray:
+    """(T,) packets of every tree in the run: results once an emission, partial sums in every run."""
+    program = result.program
+    message_first = program.message_first
+    sender = np.searchsorted(program.replicas.window_first, program.message[message_first[:-1]], side="right") - 1
+    partial = np.zeros(sender.size, dtype=bool)
+    partial[program.slices.tree[program.slices.tree >= 0]] = True
+    return np.diff(message_first) * np.where(partial, result.runs[sender], result.emissions[sender])
+
+
+@FEW
+@given(training_cases())
+def test_the_backward_pass_takes_the_work_of_its_layers(case):
+    """dX and dW: windows x kernel x inputs x outputs of the layer each, for every image; SGD: four FLOPs a weight."""
+    result = run(case)
+    nodes, program = result.program.dataflow.nodes, result.program
+    flops = np.bincount(program.replicas.layer, weights=program.replicas.kernel_flops * result.runs)
+    for layer in case.dataflow.nodes:
+        if layer.kind != "mvm":
+            continue
+        weights = layer.matrix.rows * layer.matrix.columns * layer.matrix.groups
+        work = layer.windows * weights * result.images
+        done = {kind: [i for i, node in enumerate(nodes) if node.operation == kind and node.name.startswith(layer.name + "/")]
+                for kind in ("Transposed", "WeightGradient", "Optimiser")}  # fmt: skip
+        for kind in ("Transposed", "WeightGradient"):
+            macs = sum(nodes[i].macs * _runs_of(result, i) for i in done[kind])
+            assert macs == work or (kind == "Transposed" and not done[kind])
+        if case.weight_gradient == "gpu":
+            assert flops[done["WeightGradient"]].sum() == 2 * work
+        assert flops[done["Optimiser"]].sum() == 4 * weights * case.iterations
+
+
+def _runs_of(result: Run, layer: int) -> int:
+    """Runs that all replicas of a layer made, as their windows show."""
+    replicas = np.flatnonzero(result.program.replicas.layer == layer)
+    made = {len(started(result, v)) for v in replicas}
+    assert len(made) == 1
+    return made.pop()
+
+
+@FEW
+@given(training_cases())
+def test_cores_are_busy_for_their_kernels_and_nothing_else(case):
+    """A launch and the roofline for every run, whose windows each take a share rounded up to picoseconds."""
+    result = run(case)
+    program, replicas, core = result.program, result.program.replicas, case.system.chip.gpu_core
+    assert core is not None
+    busy = np.zeros(program.fabric.n_tiles, np.int64)
+    for v in np.flatnonzero((replicas.tile >= 0) & program.on_gpu[replicas.tile]):
+        windows = int(replicas.window_first[v + 1] - replicas.window_first[v])
+        whole = kernel_ps(core, int(replicas.kernel_flops[v]), int(replicas.kernel_values[v]))
+        busy[replicas.tile[v]] += result.runs[v] * (ns_to_ps(core.launch_ns) + windows * -(-whole // windows))
+    assert np.array_equal(result.timing.ports["core"].busy_ps, busy)
