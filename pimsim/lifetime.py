@@ -9,6 +9,9 @@ update writes r of R rows, a row is written in the long run (:mod:`pimsim.device
 
     rotate      r / R + r / interval        times in an update: every move writes all rows once more
     start_gap   r (1 + 1 / interval) / (R + 1)
+
+This is the mean over rows.  With ``rotate`` the busiest row can be a few per cent above it, where moves keep falling on
+the same rows of the matrix.
 """
 
 from __future__ import annotations

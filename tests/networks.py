@@ -25,8 +25,9 @@ class Network:
         grid = (edge.rows_lo.size, edge.cols_lo.size)
         actions = {"sigmoid": outputs} if relu else {}
         macs = grid[0] * grid[1] * matrix.rows * outputs
-        return self._add(Node(f"conv{len(self.nodes)}", "mvm", "Conv", grid, outputs, (edge,), matrix, actions, macs=macs,
-                              activation=("Relu",) if relu else ()))  # fmt: skip
+        fused = ("Relu",) if relu else ()
+        return self._add(Node(f"conv{len(self.nodes)}", "mvm", "Conv", grid, outputs, (edge,), matrix, actions,
+                              macs=macs, activation=fused))  # fmt: skip
 
     def batch_norm(self, source: int) -> int:
         (h, w), channels = self._grid(source), self.nodes[source].channels

@@ -179,7 +179,8 @@ def run(
         if fidelity == "analytical":
             result = _estimate(workload, system, batch=batch, overrides=overrides, input_shapes=shapes)
         else:
-            result = _simulate(workload, system, mode=mode, batch=batch, iterations=iterations, noc=noc, engine=engine, overrides=overrides,
+            result = _simulate(workload, system, mode=mode, batch=batch, iterations=iterations, noc=noc, engine=engine,
+                               overrides=overrides,
                                input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
                                trace=timeline)  # fmt: skip
         if borne is not None:

@@ -18,8 +18,8 @@ from pimsim.config.gpu import GpuCore, TierKind
 from pimsim.config.mitigation import Mitigation
 from pimsim.config.network import Grid, Network
 from pimsim.config.placement import SEARCHES, Amosa, Annealing, PlacementName
-from pimsim.config.training import TrainingKeys
 from pimsim.config.thermal import Thermal
+from pimsim.config.training import TrainingKeys
 
 
 class Edram(Priced):

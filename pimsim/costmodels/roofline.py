@@ -232,9 +232,9 @@ def training_works(workload: Workload, batch: int, precision: str) -> tuple[Work
     """The kernels of one iteration of training, as a framework runs them that fuses nothing.
 
     * Forward: as in inference; a BatchNorm reads its input twice, for the statistics and to normalise.
-    * Backward, of a product: the gradient of its input, but for the first of the network, and that of its weights, each
-      with the FLOPs of the forward pass.  Of anything else: twice its FLOPs; output's gradient and input are read, the
-      input's gradient is written; a BatchNorm reads both twice.
+    * Backward, of a product: the gradient of its input, but for the first of the network, and that of its weights,
+      each with the FLOPs of the forward pass.  Of anything else: twice its FLOPs; output's gradient and input are
+      read, the input's gradient is written; a BatchNorm reads both twice.
     * Update, one kernel for all weights: SGD with momentum, four FLOPs a weight; weight, gradient and momentum are read,
       weight and momentum written.
 

@@ -6,6 +6,9 @@ from math import ceil
 
 from pimsim.config.records import System
 from pimsim.mapping.arithmetic import largest_sum
+from pimsim.workload.dataflow import Node
+
+NAMED = 3  #: nodes that a note names, at most
 
 
 def cautions(system: System) -> list[str]:
@@ -50,3 +53,13 @@ def _outputs(system: System) -> int:
     """Weights in a row of all crossbars of an IMA."""
     ima = system.chip.tile.ima
     return ima.crossbars * (ima.crossbar.columns // ima.crossbar.columns_of_weight(system.mapping.weight_bits))
+
+
+def notes_of(nodes: tuple[Node, ...]) -> list[str]:
+    """Every note once, behind the names of the nodes that it is about."""
+    about: dict[str, list[str]] = {}
+    for node in nodes:
+        for note in node.notes:
+            about.setdefault(note, []).append(node.name)
+    return [f"{', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}: {note}"
+            for note, names in about.items()]  # fmt: skip

@@ -19,12 +19,12 @@ from pimsim.mapping.allocation import (
     unit_values,
 )
 from pimsim.mapping.buffers import BufferDemand, bytes_in_tiles, core_bytes, share_edram
-from pimsim.mapping.cautions import cautions
+from pimsim.mapping.cautions import cautions, notes_of
 from pimsim.mapping.delivery import BufferTiles, Deliveries, Senders, plan_deliveries, sort_entries
+from pimsim.mapping.emissions import deal, emissions_kept, with_places
 from pimsim.mapping.joins import join_reach
 from pimsim.mapping.kernels import (
     cores_in_the_way,
-    deal_kernel,
     kernel_copies,
     kernel_slice,
     onto_cores,
@@ -38,14 +38,11 @@ from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Wi
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
 from pimsim.mapping.tiers import gpu_tiles
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
-from pimsim.mapping.windows import Needs, deal_windows, find_needs
+from pimsim.mapping.windows import Needs, find_needs
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
 from pimsim.technology.components import vector_ns
-from pimsim.workload.dataflow import Dataflow, Edge, Node
-
-
-NAMED = 3  #: nodes that a note names, at most
+from pimsim.workload.dataflow import Dataflow
 
 
 def map_network(
@@ -127,7 +124,7 @@ class _Mapper:
         self.turns = turns, self.order
         policy = system.mapping.windows
         self.dealt = [
-            _deal(node, copies, policy) for node, copies in zip(self.nodes, self.copies, strict=True)
+            deal(node, copies, policy) for node, copies in zip(self.nodes, self.copies, strict=True)
         ]
         self.rep_base = np.concatenate([[0], np.cumsum(self.copies)]).astype(np.int64)
         self.win_base = np.concatenate([[0], np.cumsum([order.size for _, order in self.dealt])]).astype(np.int64)
@@ -190,7 +187,7 @@ class _Mapper:
         """Need lists of all edges; buffers in the order of replicas, then edges."""
         self.needs: list[list[Needs]] = [
             [
-                _held(node, edge.holds, find_needs(
+                with_places(node, edge.holds, find_needs(
                     edge, node.grid, self._positions_grid(edge.source), self.dealt[i], self.reach[i][e],
                 ), self.dealt[i][0])
                 for e, edge in enumerate(node.edges)
@@ -216,7 +213,7 @@ class _Mapper:
                     rows.edge.append((i, e))
                     rows.shared.append(edge.shared)
                     rows.initial.append(edge.initial)
-                    rows.kept.append(_emissions_kept(node, edge))
+                    rows.kept.append(emissions_kept(node, edge))
                 buffer_first.append(len(self.rows.replica))
         self.buffer_first = _ints(buffer_first)
 
@@ -459,49 +456,11 @@ class _Mapper:
         if self.network == "flit" and self.fabric.routing.adaptive is not None:
             notes.append("messages follow the escape paths of the adaptive routing, on its escape channels: "
                          "that they adapt is modelled for single packets alone")  # fmt: skip
-        notes += _by_note(self.nodes)
+        notes += notes_of(self.nodes)
         layers = sorted({demand.layer[b] for b in np.flatnonzero(spilled)})
         if layers:
             notes.append(f"eDRAM too small: inputs of {', '.join(layers)} are kept in DRAM (mapping.spill: dram)")
         return tuple(notes)
-
-
-def _deal(node: Node, copies: int, policy: str) -> tuple[np.ndarray, np.ndarray]:
-    """Windows to replicas; every update writes all rows of its own crossbars."""
-    if node.kind == "gpu":
-        return deal_kernel(node, copies)
-    if node.kind == "update":
-        return np.arange(copies + 1) * node.windows, np.tile(np.arange(node.windows), copies)
-    return deal_windows(node.grid, copies, policy)
-
-
-def _by_note(nodes: tuple[Node, ...]) -> list[str]:
-    """Every note once, behind the names of the nodes that it is about."""
-    about: dict[str, list[str]] = {}
-    for node in nodes:
-        for note in node.notes:
-            about.setdefault(note, []).append(node.name)
-    return [f"{', '.join(names[:NAMED])}{f' and {len(names) - NAMED} more' if len(names) > NAMED else ''}: {note}"
-            for note, names in about.items()]  # fmt: skip
-
-
-def _emissions_kept(node: Node, edge: Edge) -> int:
-    """Emissions for which a buffer has places where memory allows.
-
-    A kernel works on one while the next comes in; gradients of weights, for which nobody waits before the end of the
-    batch, may be put off until then.
-    """
-    if node.kind != "gpu" or edge.shared > 1:
-        return max(1, edge.wanted)
-    return max(edge.wanted, node.emits_every if node.phase == "gradient" else 2)
-
-
-def _held(node: Node, emissions: int, needs: Needs, first_window: np.ndarray) -> Needs:
-    """A kernel begins with all its inputs; beside a barrier there are places for a whole batch."""
-    length = np.diff(needs.first)
-    if node.kind == "gpu":
-        needs = replace(needs, ready=np.repeat(length, np.diff(first_window)), least=np.maximum(needs.least, length))
-    return needs if emissions == 1 else replace(needs, least=np.maximum(needs.least, emissions * length))
 
 
 def _ints(values) -> np.ndarray:  # type: ignore[no-untyped-def]

@@ -62,7 +62,7 @@ def _widen(
             seen.add(tuple(needs))
             for e in needs:
                 source = nodes[j].edges[e].source
-                if nodes[source].kind == "gpu" and source != fork:  # has all it needs; what it makes waits in its memory
+                if nodes[source].kind == "gpu" and source != fork:  # has all it needs; results wait in its memory
                     continue
                 produced = of_fork[nodes[j].edges[e].source]
                 ahead = np.searchsorted(produced, furthest, side="right") - 1

@@ -84,7 +84,7 @@ def training_rows(result: Result, training: TrainingResult) -> list[tuple[str, s
                   f"crossbars, which read {usage.crossbar_busy_share:.1%} of the run"),
         ("GPU cores", f"{cores}, busy {training.core_utilisation:.0%} of the run" if cores else "none"),
         ("Lost to the network", f"{training.network_share:.2%} of the replicas' time"),
-        ("Between the kinds", f"{training.traffic.between_kinds:,} flits an iteration between ReRAM tiles and GPU cores"),
+        ("Between the kinds", f"{training.traffic.between_kinds:,} flits an iteration between ReRAM and GPU cores"),
         ("Kept for backward", "; ".join(f"{count / 2**20:,.1f} MiB in {PLACES.get(place, place)}"
                                         for place, count in training.saved_bytes.items() if count) or "nothing"),
         ("Bottleneck", result.bottleneck),

@@ -28,7 +28,7 @@ class Source:
     workload: str
     workload_hash: str  #: SHA-256 of the lowered network
     parameters: int
-    macs: int  #: multiply-accumulates of one inference, or in crossbars of one iteration of training
+    macs: int  #: multiply-accumulates of one inference, or of one iteration of training
     system: str
     config_hash: str  #: SHA-256 of the resolved configuration
     config: dict[str, Any]  #: every key, defaults and overrides included

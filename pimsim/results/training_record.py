@@ -17,7 +17,7 @@ class PhaseResult:
 
     phase: str  #: one of PHASES
     layers: int
-    macs: int  #: in crossbars, of one iteration
+    macs: int  #: of one iteration, in crossbars or on GPU cores
     kernel_flops: int  #: on GPU cores, of one iteration
     first_start_ps: int  #: in the last iteration, time of the run; -1: the phase has no layer
     last_output_ps: int  #: in the last iteration, time of the run; phases overlap where images follow each other

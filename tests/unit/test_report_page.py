@@ -26,7 +26,7 @@ from pimsim.report.page.drawing import _compact
 from pimsim.report.page.executions import mean_interval
 from pimsim.report.page.overview import most_different
 from pimsim.report.page.systems import area_of
-from pimsim.report.page.versus import by_method, geometric_mean, means, network_of, set_beside
+from pimsim.report.page.versus import by_method, geometric_mean, means, network_of, peak_of, set_beside
 from pimsim.report.plots import dark, style
 from pimsim.results import save_result
 from pimsim.results.assembly import workload_hash
@@ -286,17 +286,22 @@ def test_areas_of_any_system_add_up_to_its_chip(lenet, system):
     assert sum(area_of(other).values()) == pytest.approx(roll_up(config).chip.area_mm2)
 
 
-def test_a_report_of_a_run_with_gpu_cores(tmp_path, monkeypatch):
+def test_a_report_of_a_run_on_gpu_cores(tmp_path, monkeypatch):
+    """Its chip has no crossbars, whose peak would be 0."""
     drawn = runs.drawings
     monkeypatch.setattr(runs, "drawings", lambda *of: [each for each in drawn(*of) if each.name.endswith("energy")])
-    result = simulate("lenet5", "hetero-3d")
-    assert "gpu.gpu_core" in result.costs.static_pj
-    text = write_report(Subjects(saved={"stack": result}), tmp_path / "page.html")[0].read_text()
+    named = {"stack": simulate("lenet5", "gpu-only-3d")}
+    assert "gpu.gpu_core" in named["stack"].costs.static_pj
+    text = write_report(Subjects(saved=named, baselines=["v100"]), tmp_path / "page.html")[0].read_text()
     assert "gpu.gpu_core" not in text and "gpu.router" not in text
-    rows = (tmp_path / "page_files" / "area.csv").read_text()
-    assert "hetero-3d,GPU cores," in rows and "hetero-3d,routers of GPU cores," in rows
-    svg = (tmp_path / "page_files" / "stack-energy.svg").read_text()
-    assert "GPU cores" in svg and "gpu.gpu_core" not in svg
+    files = tmp_path / "page_files"
+    rows = (files / "area.csv").read_text()
+    assert "gpu-only-3d,GPU cores," in rows and "gpu-only-3d,routers of GPU cores," in rows
+    assert "crossbars" not in rows
+    peak = peak_of(named["stack"]).gpu_tflops * 1e12
+    (roof,) = [row for row in csv.DictReader((files / "roofline.csv").read_text().splitlines())
+               if row["what"] == "peak" and row["device"].startswith("gpu-only-3d")]  # fmt: skip
+    assert float(roof["flops_per_s"]) == pytest.approx(peak)
 
 
 def test_only_what_is_published_is_called_the_most_that_is_published(lenet):

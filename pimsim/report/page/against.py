@@ -177,10 +177,9 @@ def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
     for name, result in named.items():
         label = _chip_label(result)
         if label not in chips:
-            try:
-                roofs.append(roofline.Roof(label, peak_of(result).tops * 1e12 * result.usage.chips_used, None))
-            except InputError:
-                continue  # its peak is not known: the networks are drawn without it
+            if (peak := _peak_flops_per_s(result)) is None:
+                continue  # the networks are drawn without it
+            roofs.append(roofline.Roof(label, peak, None))
         chips[label] = name
     for pair in {pair.baseline: pair for pair in pairs}.values():
         if pair.baseline in presets():
@@ -208,6 +207,15 @@ def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
     )  # fmt: skip
 
 
+def _peak_flops_per_s(result: Result) -> float | None:
+    """Of all crossbars and GPU cores of the chips in use; None: not known."""
+    try:
+        peak = peak_of(result)
+    except InputError:
+        return None
+    return (peak.tops + peak.gpu_tflops) * 1e12 * result.usage.chips_used or None
+
+
 def _chip_label(result: Result) -> str:
     chips = result.usage.chips_used
     return f"{result.source.system}, {chips:,} chip{'s' if chips > 1 else ''}"
@@ -217,9 +225,8 @@ def _roofline_message(named: Mapping[str, Result], pairs: Sequence[Pair]) -> str
     best = max((pair for pair in pairs), key=lambda pair: pair.flops * pair.rate_per_s)
     rate = best.flops * best.rate_per_s
     words = f"{best.workload} runs at {with_unit(rate, 'FLOP/s', 3)} on {named[best.result].source.system}"
-    try:
-        peak = peak_of(named[best.result]).tops * 1e12 * named[best.result].usage.chips_used
-    except InputError:
+    peak = _peak_flops_per_s(named[best.result])
+    if peak is None:
         return words
     gpu = max((pair for pair in pairs if pair.result == best.result), key=lambda pair: pair.baseline_rate_per_s)
     return (f"{words}, {100 * rate / peak:.2g}% of the chips' peak; at most at "

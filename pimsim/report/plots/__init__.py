@@ -2,8 +2,8 @@
 
 `timeline`: when layers work; `energy`: by component and layer; `losses`: where each layer's time goes;
 `utilisation`: how busy the tiles are; `network`: how busy the channels between them are; `training`: phases of the
-layers, traffic between tiers and GPU cores, of a run of training in place of the first three.  Each file draws one figure;
-`style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`, for `pimsim wear`): a run writes
+layers, traffic between tiers and GPU cores, of a run of training in place of the first three.  Each file draws one
+figure; `style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`, for `pimsim wear`): a run writes
 every cell once.
 """
 
@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
 def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
     """Draw all plots into ``folder``; the files written."""
-    from pimsim.report.plots import energy, losses, network, style, timeline, training, utilisation  # matplotlib loads slowly
+    from pimsim.report.plots import (  # matplotlib loads slowly
+        energy,
+        losses,
+        network,
+        style,
+        timeline,
+        training,
+        utilisation,
+    )
 
     files = []
     with style.in_style():

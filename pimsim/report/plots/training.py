@@ -17,12 +17,10 @@ def draw(result: Result, training: TrainingResult) -> Figure:
     """Timeline of the last iteration on the left; tiers and cores on the right."""
     rows = _rows(result)
     figure = Figure(figsize=(12, max(4.5, 0.19 * len(rows) + 1.6)), layout="constrained")
-    timeline, side = figure.subplots(1, 2, width_ratios=(2.2, 1))
-    _timeline(timeline, rows, result, training)
-    side.remove()
-    tiers, cores = figure.add_gridspec(2, 2, width_ratios=(2.2, 1))[:, 1].subgridspec(2, 1).subplots()
-    _traffic(tiers, training)
-    _cores(cores, training)
+    grid = figure.add_gridspec(2, 2, width_ratios=(2.2, 1))
+    _timeline(figure.add_subplot(grid[:, 0]), rows, result, training)
+    _traffic(figure.add_subplot(grid[0, 1]), training)
+    _cores(figure.add_subplot(grid[1, 1]), training)
     return figure
 
 
