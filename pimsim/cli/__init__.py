@@ -138,6 +138,8 @@ cli.add_command(report)
 @ENDURANCE
 @SET
 @_INPUT
+@click.option("--baseline", "baselines", metavar="v100,h100,...", help="Print speed-up and energy beside GPUs "
+              "(`pimsim baseline list`).")  # fmt: skip
 @click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
 @click.option("--trace", metavar="FILE", help="Write a timeline for Perfetto (.json or .json.gz).")
 @click.option("--trace-from", type=float, metavar="NS", help="Start of the timeline; default: 0.")
@@ -157,6 +159,7 @@ def run(
     endurance: str | None,
     overrides: tuple[str, ...],
     inputs: tuple[str, ...],
+    baselines: str | None,
     out: str | None,
     as_json: bool,
     quiet: bool,
@@ -168,6 +171,11 @@ def run(
     shapes = dict(map(read_shape, inputs))
     borne = None if endurance is None else read_endurance(endurance)
     _check_names(out, **trace)
+    besides = [name.strip() for name in baselines.split(",")] if baselines else []
+    if besides:
+        from pimsim.report.beside import check_baselines
+
+        check_baselines(besides, mode == "train")
     if fidelity == "analytical":
         _check_estimate(trace["trace"])
     with ExitStack() as stack:
@@ -190,6 +198,8 @@ def run(
         if folder is not None:
             folder.fill(result)
     _print_result(result, as_json, quiet)
+    if besides and not quiet and not as_json:
+        _print_beside(result, workload, shapes, besides)
     if out and not quiet and not as_json:
         click.echo(f"Written to {out}")
 
@@ -243,6 +253,14 @@ def _print_result(result: Result, as_json: bool, quiet: bool) -> None:
 
         console = terminal()
         console.print(result_tables(result, console.width))
+
+
+def _print_beside(result: Result, workload: str, shapes: dict[str, tuple[int, ...]], names: list[str]) -> None:
+    from pimsim.report.beside import beside_table, set_beside
+    from pimsim.report.terminal import terminal
+    from pimsim.workload import load_workload
+
+    terminal().print(beside_table(result, set_beside(result, load_workload(workload, shapes), names)))
 
 
 @contextmanager

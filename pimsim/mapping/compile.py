@@ -28,6 +28,7 @@ from pimsim.mapping.kernels import (
     kernel_copies,
     kernel_slice,
     onto_cores,
+    onto_rows,
     place_kernels,
     update_slices,
 )

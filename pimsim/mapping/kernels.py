@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -9,9 +10,10 @@ import numpy as np
 from pimsim.config.records import System
 from pimsim.errors import InputError
 from pimsim.mapping.allocation import PlacedSlice
-from pimsim.mapping.tiling import Slice
+from pimsim.mapping.tiling import Slice, Tiling
 from pimsim.technology.gpu_core import kernel_ps
 from pimsim.workload.dataflow import Dataflow, Node
+from pimsim.workload.training.regions import shares
 
 
 def onto_cores(dataflow: Dataflow, system: System) -> Dataflow:
@@ -46,6 +48,29 @@ def _as_kernel(node: Node, dataflow: Dataflow, system: System) -> Node:
     if node.kind == "update":
         moved, work = 3 * sum(inputs), sum(inputs)
     return replace(node, kind="gpu", matrix=None, of=-1, actions={}, flops=work, memory_values=moved)
+
+
+def onto_rows(dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> Dataflow:
+    """Every update has a window for each row in use of the crossbars that it writes.
+
+    The expansion knows the rows of a matrix; how many of its diagonal blocks share a crossbar, the tiling alone.
+    """
+    return replace(dataflow, nodes=tuple(_with_rows(node, dataflow, tilings) for node in dataflow.nodes))
+
+
+def _with_rows(node: Node, dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> Node:
+    if node.kind != "update" or node.phase != "update":
+        return node
+    tiling = tilings[node.of]
+    rows = int((tiling.row_hi - tiling.row_lo).max())
+    if node.windows == rows:
+        return node
+    parts = [shares(edge.source, dataflow.nodes[edge.source], rows) for edge in node.edges]
+    edges = [
+        replace(edge, rows_lo=part.rows_lo, rows_hi=part.rows_hi)
+        for edge, part in zip(node.edges, parts, strict=True)
+    ]
+    return replace(node, grid=(rows, 1), edges=tuple(edges))
 
 
 def kernel_copies(node: Node, cores: int) -> int:

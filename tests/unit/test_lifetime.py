@@ -99,16 +99,16 @@ def test_the_first_death_is_the_median_over_draws() -> None:
 def test_a_larger_spread_kills_sooner_and_more_cells_too() -> None:
     sharp, wide = (training_life(run(), **LOAD, endurance=(1e8, sigma)).lives[0].iterations for sigma in (0.1, 0.5))
     assert sharp is not None and wide is not None and wide < sharp < 1e8
-    of_layers = [layer.lives[0].iterations or math.inf for layer in training_life(run(), **LOAD,
-                                                                               endurance=(1e8, 0.5)).layers]  # fmt: skip
-    assert wide < min(of_layers)
+    layers = training_life(run(), **LOAD, endurance=(1e8, 0.5)).layers
+    assert wide < min(layer.lives[0].iterations or math.inf for layer in layers)
 
 
 # wear levelling
 
 
 @pytest.mark.parametrize("written", [3, 11, 16])
-@pytest.mark.parametrize(("kind", "interval", "above"), [("rotate", 8, 0.0), ("rotate", 7, 0.05), ("start_gap", 7, 0.0)])
+@pytest.mark.parametrize(("kind", "interval", "above"),
+                         [("rotate", 8, 0.0), ("rotate", 7, 0.05), ("start_gap", 7, 0.0)])  # fmt: skip
 def test_wear_levelling_is_what_is_counted_over_whole_turns(
     kind: str, interval: int, above: float, written: int
 ) -> None:

@@ -293,7 +293,7 @@ def test_a_report_of_a_run_on_gpu_cores(tmp_path, monkeypatch):
     named = {"stack": simulate("lenet5", "gpu-only-3d")}
     assert "gpu.gpu_core" in named["stack"].costs.static_pj
     text = write_report(Subjects(saved=named, baselines=["v100"]), tmp_path / "page.html")[0].read_text()
-    assert "gpu.gpu_core" not in text and "gpu.router" not in text
+    assert "gpu.gpu_core" not in text and "gpu.router" not in text and "Left out" not in text
     files = tmp_path / "page_files"
     rows = (files / "area.csv").read_text()
     assert "gpu-only-3d,GPU cores," in rows and "gpu-only-3d,routers of GPU cores," in rows

@@ -25,7 +25,7 @@ EQUAL = (
     "draining included, against the same batch on the baseline."
 )
 TECHNOLOGY = (
-    "Nothing is scaled to one technology: ISAAC's table of areas and powers, from which the shipped systems are "
+    "Nothing is scaled to one technology: ISAAC's table of areas and powers, from which nearly all shipped systems are "
     "priced, is of 32 nm (GPU cores in them: a V100's, of 12 nm)"
 )
 _PAIR_COLUMNS = (
@@ -37,7 +37,7 @@ _PAIR_COLUMNS = (
 def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
     """Every pair, then the means; what could not be set beside what."""
     head = ["baseline", "result", "batch, chip", "batch, baseline", "latency", "rate [1/s]", "energy", "latency x",
-            "throughput x", "energy x", "equal area x", "equal power x"]  # fmt: skip
+            "rate x", "energy x", "equal area x", "equal power x"]  # fmt: skip
     rows, strong = [], []
     methods = by_method(pairs)
     for baseline in dict.fromkeys(pair.baseline for pair in pairs):

@@ -27,7 +27,7 @@ table { border-collapse: collapse; font-size: 0.875rem; font-variant-numeric: ta
 th, td { padding: 0.28rem 0.6rem 0.28rem 0.3rem; text-align: right; vertical-align: top; }
 th { border-bottom: 2px solid var(--line); font-weight: 600; vertical-align: bottom; }
 td { border-bottom: 1px solid var(--line); white-space: nowrap; }
-td.long { text-align: left; white-space: normal; min-width: 12rem; max-width: 44rem; }
+td.long { text-align: left; white-space: normal; min-width: 10rem; max-width: 44rem; }
 td.wrap { text-align: left; white-space: normal; min-width: 7.5rem; }
 .left { text-align: left; } tr.strong td { font-weight: 600; background: var(--band); }
 figure { margin: 0.5rem 0 0; }

@@ -10,6 +10,7 @@ from pimsim.baselines import BaselineRun, load_network, networks, run_on_baselin
 from pimsim.config.records import System
 from pimsim.costmodels.roofline import works
 from pimsim.errors import InputError
+from pimsim.mapping.kernels import onto_cores
 from pimsim.report.labels import method_words
 from pimsim.results.assembly import workload_hash
 from pimsim.results.record import Result
@@ -83,11 +84,17 @@ def network_of(result: Result, given: Sequence[Workload] = ()) -> Workload:
     """
     source = result.source
     named = [source.workload] if source.workload in (*shipped(), *networks()) else []
+    system = System.model_validate(source.config)
     for workload in (*given, *map(load_network, named)):
-        if workload.macs == source.macs and workload_hash(lower(workload)) == source.workload_hash:
+        if workload.macs == source.macs and _hash_on(system, workload) == source.workload_hash:
             return workload
     raise InputError(f"the network {source.workload} is not at hand, so that no baseline can be computed",
                      allowed="--workload FILE with it")  # fmt: skip
+
+
+def _hash_on(system: System, workload: Workload) -> str:
+    """As a run has it: a chip of GPU cores alone knows no crossbars, and sees another network."""
+    return workload_hash(onto_cores(lower(workload), system))
 
 
 def set_beside(

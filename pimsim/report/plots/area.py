@@ -31,8 +31,9 @@ def draw(areas: Mapping[str, Mapping[str, float]]) -> Figure:
             value, at = each.get(name, 0.0), row - 0.4 + thick * (n + 0.5)
             axes.barh(at, value, thick * 0.92, color=PALETTE[n], hatch=HATCHES[n], edgecolor="white", linewidth=0,
                       label=system.replace("$", r"\$") if row == 0 else None)  # fmt: skip
-            axes.annotate(f"{value:.3g} mm2  {value / total:.1%}", (value, at), (3, 0), textcoords="offset points",
-                          va="center", fontsize=7.5)  # fmt: skip
+            if value:
+                axes.annotate(f"{value:.3g} mm2  {value / total:.1%}", (value, at), (3, 0), textcoords="offset points",
+                              va="center", fontsize=7.5)  # fmt: skip
     axes.set_yticks(range(len(names)), names)
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.margins(x=0.14)
