@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pimsim.engine  # noqa: F401  (first: it says where compiled code is kept)
 from pimsim.arch.run import run_compiled
+from pimsim.arch.steady import LEAST_ITERATIONS, extrapolate
 from pimsim.config import System, load_system, naming_keys
 from pimsim.device.endurance import endurance_at
 from pimsim.errors import InputError, shown
@@ -16,6 +18,7 @@ from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill, Timing
 from pimsim.results import Result, build_result, with_endurance
 from pimsim.results.trace import TraceFile
+from pimsim.results.training_record import MoreIterations
 from pimsim.workload import Dataflow, Workload, load_workload, lower
 from pimsim.workload.training import Training, training_dataflow
 
@@ -36,6 +39,7 @@ def simulate(
     mode: Literal["infer", "train"] = "infer",
     batch: int = 1,
     iterations: int = 1,
+    exact: bool = False,
     noc: Literal["packet", "flit", "ideal"] = "packet",
     engine: Literal["compiled", "simpy"] = "compiled",
     overrides: Sequence[str] = (),
@@ -57,7 +61,9 @@ def simulate(
         mode: ``infer``, or ``train``: forward, backward, gradients of the weights, and their update.
         batch: images that stream through; throughput is measured once enough of them follow each other.  In training,
             images between two updates of the weights.
-        iterations: of training: batches, each followed by an update.
+        iterations: of training: batches, each followed by an update.  Of more than three, three are simulated where
+            these are alike, and the end of the last is extrapolated (``result.training.more``, with its error).
+        exact: all iterations are simulated.
         noc: ``packet``: links are shared; ``flit``: routers with virtual channels and credits, cycle by cycle;
             ``ideal``: only the distance counts.
         engine: ``simpy`` is the reference: the same model, hundreds of times slower.
@@ -85,8 +91,15 @@ def simulate(
     writes, decades = endurance if isinstance(endurance, tuple) else (endurance, 0.0)
     if writes is not None:
         endurance_at(writes, decades, 0.5)  # an error before the run
-    images = batch * iterations
-    result = build_result(program, _run(program, images, engine, progress, trace), images, engine)
+    few = iterations if exact or trace is not None else min(iterations, LEAST_ITERATIONS)
+    timing = _run(program, batch * few, engine, progress, trace)
+    steady = extrapolate(timing.image_done_ps, iterations) if few < iterations else None
+    if few < iterations and steady is None:
+        few, timing = iterations, _run(program, batch * iterations, engine, progress, trace)
+    result = build_result(program, timing, batch * few, engine)
+    if steady is not None and result.training is not None:
+        more = MoreIterations(iterations, steady.done_ps_of_last, steady.error_ps, steady.interval_ps)
+        result = replace(result, training=replace(result.training, more=more))
     return result if writes is None else with_endurance(result, writes, "given", decades)
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 import pimsim
+from pimsim.report.heat import draw_map
 from pimsim.report.page import against
 from pimsim.report.page.versus import set_beside
 from pimsim.report.plots import losses, pareto, style, training
@@ -72,12 +73,22 @@ def training_phases(quick: bool) -> Figure:
     return training.draw(result, result.training)
 
 
+def training_heat(quick: bool) -> Figure:
+    """Temperatures of all tiers in training."""
+    from pimsim.heat import temperatures
+
+    network, batch = ("lenet5", 2) if quick else ("resnet18-cifar", 128)
+    heat = temperatures(pimsim.simulate(network, "hetero-3d", mode="train", batch=batch))
+    return draw_map(heat.hottest, heat.name)
+
+
 PICTURES: dict[str, Callable[[bool], Figure]] = {
     "vgg16-losses": vgg16_losses,
     "study-pareto": study_pareto,
     "gpu-speedup": gpu_speedup,
     "adc-accuracy": adc_accuracy,
     "training-phases": training_phases,
+    "training-heat": training_heat,
 }
 
 

@@ -128,6 +128,7 @@ cli.add_command(report)
 @click.option("--batch", type=int, default=1, show_default=True,
               help="Images that stream through; in training, images between two updates.")  # fmt: skip
 @click.option("--iterations", type=int, default=1, show_default=True, help="Batches of training.")
+@click.option("--exact", is_flag=True, help="Simulate all iterations; default: three, if these are alike.")
 @click.option("--noc", type=click.Choice(["packet", "flit", "ideal"]), default="packet", show_default=True,
               help="packet: links are shared; flit: routers, virtual channels and credits, cycle by cycle; "
                    "ideal: only distance counts.")  # fmt: skip
@@ -153,6 +154,7 @@ def run(
     mode: str,
     batch: int,
     iterations: int,
+    exact: bool,
     noc: str,
     engine: str,
     fidelity: str,
@@ -187,8 +189,8 @@ def run(
         if fidelity == "analytical":
             result = _estimate(workload, system, batch=batch, overrides=overrides, input_shapes=shapes)
         else:
-            result = _simulate(workload, system, mode=mode, batch=batch, iterations=iterations, noc=noc, engine=engine,
-                               overrides=overrides,
+            result = _simulate(workload, system, mode=mode, batch=batch, iterations=iterations, exact=exact,
+                               noc=noc, engine=engine, overrides=overrides,
                                input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
                                trace=timeline)  # fmt: skip
         if borne is not None:

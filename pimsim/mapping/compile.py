@@ -94,11 +94,11 @@ class _Mapper:
 
     def __init__(self, dataflow: Dataflow, system: System, network: str) -> None:
         dataflow = onto_cores(dataflow, system)
-        self.dataflow, self.system, self.network = dataflow, system, network
-        self.nodes = self.dataflow.nodes
         self.tilings: dict[int, Tiling] = {
-            i: tile_matrix(node, system) for i, node in enumerate(self.nodes) if node.kind == "mvm"
+            i: tile_matrix(node, system) for i, node in enumerate(dataflow.nodes) if node.kind == "mvm"
         }
+        self.dataflow, self.system, self.network = onto_rows(dataflow, self.tilings), system, network
+        self.nodes = self.dataflow.nodes
         self.reach = join_reach(dataflow)
         self._replicate(choose_replication(dataflow, self.tilings, system))
 

@@ -97,6 +97,16 @@ class TierTraffic:
 
 
 @dataclass(frozen=True)
+class MoreIterations:
+    """A longer run, extrapolated from the iterations that were simulated."""
+
+    iterations: int
+    run_ps: int  #: until the last of them has ended
+    error_ps: int  #: of that: if no interval is longer or shorter than those that were seen
+    interval_ps: int  #: between the ends of two iterations
+
+
+@dataclass(frozen=True)
 class TrainingResult:
     """A run of training: ``iterations`` batches of ``batch`` images, each followed by an update of the weights."""
 
@@ -110,6 +120,7 @@ class TrainingResult:
     network_share: float  #: of the replicas' time, on average: lost to packets on their way
     saved_bytes: dict[str, int]  #: place -> bytes that it keeps for activations on their way to the backward pass
     wear: TrainingWear
+    more: MoreIterations | None = None  #: None: all iterations that were asked for were simulated
 
     @property
     def time_per_iteration_ps(self) -> float:

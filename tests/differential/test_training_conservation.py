@@ -25,7 +25,7 @@ from pimsim.workload.training import Training, expand_training
 from tests.differential.test_engine_equals_reference import RANDOM
 from tests.differential.training_cases import TrainingCase, training_cases
 
-FEW = settings(RANDOM, max_examples=40)
+FEW = settings(RANDOM, max_examples=60)
 
 
 @dataclass(frozen=True)
