@@ -36,14 +36,14 @@ def heat_of(result: Result, folder: Path) -> Heat:
     heat = temperatures(result)
     found, spot = heat.hottest, heat.hottest.hottest
     print(f"{heat.name}: {heat.heat_in_w:.2f} W go in, {heat.heat_out_w:.2f} W come out")
-    for tier, kind in enumerate(["GPU cores", "ReRAM tiles"] * 2):
+    for tier, kind in enumerate(heat.kinds):
         own = heat.power_w[heat.tier == tier].sum()
-        print(f"  tier {tier}, {kind:11} {own:6.3f} W   mean {found.tier_mean_k[tier] - 273.15:.1f} °C, hottest cell "
+        print(f"  tier {tier}, {kind:5} {own:6.3f} W   mean {found.tier_mean_k[tier] - 273.15:.1f} °C, hottest cell "
               f"{found.tier_max_k[tier] - 273.15:.1f} °C")  # fmt: skip
     print(f"  hottest spot: tier {spot.tier} at ({1e3 * spot.x_m:.1f}, {1e3 * spot.y_m:.1f}) mm")
     worse = temperatures(result, overrides=["chip.thermal.convection_k_per_w=1"])
     print(f"  with a sink of 1 K/W instead of 0.1: {worse.hottest.hottest.temperature_k - 273.15:.1f} °C")
-    save_heat(found, folder, heat.name, formats=("png",))
+    save_heat(found, folder, heat.name, kinds=heat.kinds, formats=("png",))
     print(f"  picture: {folder / 'heat.png'}")
     return heat
 
@@ -56,7 +56,7 @@ def accuracy_of(result: Result, heat: Heat) -> None:
                                      images=100)  # fmt: skip
     for at, each in zip(found.values, found.results, strict=True):
         assert each.accuracy is not None
-        print(f"  {at:32} {each.accuracy.share:.0%} right, {each.agreement_fixed.share:.0%} as in exact integers")
+        print(f"  {at:24} {each.accuracy.share:.0%} right, {each.agreement_fixed.share:.0%} as in exact integers")
 
 
 def life_of(result: Result) -> None:

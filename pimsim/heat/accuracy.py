@@ -85,10 +85,10 @@ def accuracy_at_temperatures(
     layers = list(own)
     hottest, air = float(heat.temperature_k.max()), heat.hottest.ambient_k
     points = {
-        f"{given:.1f} K, as the device says": None,
-        f"{air:.1f} K, the air": dict.fromkeys(layers, air),
-        f"{_range(own)} K, each layer's own": own,
-        f"{hottest:.1f} K, the hottest tile": dict.fromkeys(layers, hottest),
+        f"{given:.1f} K (device)": None,
+        f"{air:.1f} K (air)": dict.fromkeys(layers, air),
+        f"{_range(own)} K (each layer)": own,
+        f"{hottest:.1f} K (hottest tile)": dict.fromkeys(layers, hottest),
     }
     both = read_images(data, images, calibration)
     results = tuple(

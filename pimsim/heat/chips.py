@@ -65,6 +65,12 @@ class Heat:
         return f"{'training ' if self.mode == 'train' else ''}{self.workload} on {self.system}"
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """(tiers,) what the tiles of each tier are."""
+        of_tier = (self.on_gpu[self.tier == tier] for tier in range(self.floorplan.tiers))
+        return tuple("GPU" if own.all() else "ReRAM and GPU" if own.any() else "ReRAM" for own in of_tier)
+
+    @property
     def hottest_chip(self) -> int:
         """The one with the hottest cell."""
         return int(np.argmax([found.hottest.temperature_k for found in self.maps]))
@@ -265,8 +271,8 @@ def _tile_power(result: Result) -> np.ndarray:
     """(tiles,) mean power of each tile of a run [W]."""
     power = np.array(result.tile_power_w, dtype=float)
     if len(power) != len(result.tiles.crossbars_used):
-        raise InputError("the result does not say what power each tile draws", key="tile_power_w",
-                         allowed="a result that was written by this version of pimsim; run it again")  # fmt: skip
+        what = "the result does not say what power each tile draws: it is an estimate, or of an earlier version"
+        raise InputError(what, key="tile_power_w", allowed="a result of the engine; run it again")
     return power
 
 

@@ -97,7 +97,8 @@ class _Mapper:
         self.tilings: dict[int, Tiling] = {
             i: tile_matrix(node, system) for i, node in enumerate(dataflow.nodes) if node.kind == "mvm"
         }
-        self.dataflow, self.system, self.network = onto_rows(dataflow, self.tilings), system, network
+        dataflow = onto_rows(dataflow, self.tilings)
+        self.dataflow, self.system, self.network = dataflow, system, network
         self.nodes = self.dataflow.nodes
         self.reach = join_reach(dataflow)
         self._replicate(choose_replication(dataflow, self.tilings, system))

@@ -59,7 +59,7 @@ def onto_rows(dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> Dataflow:
 
 
 def _with_rows(node: Node, dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> Node:
-    if node.kind != "update" or node.phase != "update":
+    if node.kind != "update" or node.phase != "update":  # (outer products: rows of activations)
         return node
     tiling = tilings[node.of]
     rows = int((tiling.row_hi - tiling.row_lo).max())

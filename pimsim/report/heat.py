@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ _MOST_NAMED = 8  #: lines that bear their tier's name
 
 
 def save_heat(
-    found: TemperatureMap, folder: Path, name: str, *, transient: Transient | None = None,
+    found: TemperatureMap, folder: Path, name: str, *, transient: Transient | None = None, kinds: Sequence[str] = (),
     formats: tuple[str, ...] = ("png", "svg"),
 ) -> list[Path]:  # fmt: skip
     """Draw ``heat`` and, with a transient, ``heat_transient`` into ``folder``; the files written.
@@ -33,15 +34,16 @@ def save_heat(
         found: the steady state.
         name: what was run on what, for the titles.
         transient: temperatures in time.
+        kinds: (tiers,) what each tier holds; empty: not said.
     """
     with style.in_style():
-        files = style.save(draw_map(found, name), folder / "heat", formats)
+        files = style.save(draw_map(found, name, kinds), folder / "heat", formats)
         if transient is not None:
             files += style.save(draw_transient(transient, name), folder / "heat_transient", formats)
     return files
 
 
-def draw_map(found: TemperatureMap, name: str) -> Figure:
+def draw_map(found: TemperatureMap, name: str, kinds: Sequence[str] = ()) -> Figure:
     """Every tier from above, side by side, in one scale of colours; the hottest spot is marked."""
     celsius = found.temperature_k - ZERO_CELSIUS_K
     tiers = len(celsius)
@@ -57,7 +59,8 @@ def draw_map(found: TemperatureMap, name: str) -> Figure:
             axes.axis("off")
             continue
         _draw_tier(axes, celsius[tier], found, scale)
-        axes.set_title(f"tier {tier}{_place(tier, tiers)}\nmean {celsius[tier].mean():.1f}, max "
+        kind = f" ({kinds[tier]})" if kinds else ""
+        axes.set_title(f"tier {tier}{kind}{_place(tier, tiers)}\nmean {celsius[tier].mean():.1f}, max "
                        f"{celsius[tier].max():.1f} °C", fontsize=8.5, fontweight="normal")  # fmt: skip
         if tier % across == 0:
             axes.set_ylabel("y [mm]")

@@ -54,8 +54,7 @@ def _tier_row(heat: Heat, chip: int, tier: int) -> list[str]:
     hottest = int(own[np.argmax(heat.temperature_k[own])])
     last = heat.floorplan.tiers - 1
     where = "" if last == 0 else {0: ", far from the sink", last: ", at the sink"}.get(tier, "")
-    kinds = [name for name, there in (("ReRAM", ~heat.on_gpu[own]), ("GPU", heat.on_gpu[own])) if there.any()]
-    return [str(chip), f"{tier}{where}", " and ".join(kinds), f"{own.size:,}", f"{heat.power_w[own].sum():.4g}",
+    return [str(chip), f"{tier}{where}", heat.kinds[tier], f"{own.size:,}", f"{heat.power_w[own].sum():.4g}",
             f"{found.tier_mean_k[tier] - ZERO_CELSIUS_K:.2f}", f"{found.tier_max_k[tier] - ZERO_CELSIUS_K:.2f}",
             str(hottest), f"{heat.temperature_k[hottest] - ZERO_CELSIUS_K:.2f}"]  # fmt: skip
 
@@ -155,7 +154,7 @@ def heat_folder(path: str | Path) -> Iterator[Callable[[Heat], None]]:
             try:
                 for file, text in texts.items():
                     (stage / file).write_text(text, encoding="utf-8", newline="\n")
-                save_heat(heat.hottest, stage, name, transient=heat.transient)
+                save_heat(heat.hottest, stage, name, transient=heat.transient, kinds=heat.kinds)
             except OSError as error:
                 raise write_error(error, path) from None
 

@@ -21,6 +21,7 @@ from pimsim.results.training_record import (
     PhaseResult,
     TierTraffic,
     TrainingResult,
+    pace_ps,
 )
 from pimsim.results.training_wear import wear_of_training
 from pimsim.results.wear import write_energy_pj
@@ -48,22 +49,21 @@ def training_result(
     costs: Costs,
 ) -> TrainingResult:  # fmt: skip
     """Everything about a run of training that inference has not."""
-    done = np.array(times.image_done_ps)
-    iteration_ps = np.diff(done, prepend=0)
     busy = timing.ports["core"].busy_ps[program.tiles_used[program.on_gpu[program.tiles_used]]]
     working = [layer for layer in layers if layer.kind != "input"]
     spent = _summed(working)
+    ended = tuple(np.diff(times.image_done_ps, prepend=0).tolist())
     found = TrainingResult(
         batch=program.batch,
         iterations=iterations,
-        iteration_ps=tuple(iteration_ps.tolist()),
+        iteration_ps=ended,
         phases=tuple(_phases(program, timing, iterations, layers)),
         kinds=tuple(_kinds(layers)),
         core_busy_shares=tuple((busy / max(times.run_ps, 1)).tolist()),
         traffic=tier_traffic(program),
         network_share=spent["network"] / max(sum(spent.values()), 1),
         saved_bytes=saved_bytes(program),
-        wear=wear_of_training(program, times.run_ps / iterations),
+        wear=wear_of_training(program, pace_ps(ended)),
     )
     return with_energies(found, layers, costs, program.system.chip.tile.ima.crossbar)
 
@@ -117,7 +117,7 @@ def _phases(
         yield PhaseResult(
             phase=phase,
             layers=len(own),
-            macs=sum(layers[i].macs for i in own),
+            macs=sum(layers[i].macs for i in own if layers[i].kind == "mvm"),
             kernel_flops=sum(layers[i].counts.get("kernel_flop", 0) for i in own),
             first_start_ps=int(first[-1, own].min()),
             last_output_ps=int(last[-1, own].max()),

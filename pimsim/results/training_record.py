@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 PHASES = ("forward", "backward", "gradient", "update")
@@ -17,7 +18,7 @@ class PhaseResult:
 
     phase: str  #: one of PHASES
     layers: int
-    macs: int  #: of one iteration, in crossbars or on GPU cores
+    macs: int  #: in crossbars, of one iteration
     kernel_flops: int  #: on GPU cores, of one iteration
     first_start_ps: int  #: in the last iteration, time of the run; -1: the phase has no layer
     last_output_ps: int  #: in the last iteration, time of the run; phases overlap where images follow each other
@@ -106,6 +107,12 @@ class MoreIterations:
     interval_ps: int  #: between the ends of two iterations
 
 
+def pace_ps(iteration_ps: Sequence[int]) -> float:
+    """Mean of the iterations after the first, or of the only one."""
+    later = iteration_ps[1:] or iteration_ps
+    return sum(later) / len(later)
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """A run of training: ``iterations`` batches of ``batch`` images, each followed by an update of the weights."""
@@ -125,8 +132,7 @@ class TrainingResult:
     @property
     def time_per_iteration_ps(self) -> float:
         """Mean of the iterations after the first, or of the only one."""
-        later = self.iteration_ps[1:] or self.iteration_ps
-        return sum(later) / len(later)
+        return pace_ps(self.iteration_ps)
 
     @property
     def time_per_image_ps(self) -> float:

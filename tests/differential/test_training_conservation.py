@@ -15,6 +15,7 @@ from hypothesis import given, reject, settings
 from pimsim.arch import run as engine
 from pimsim.arch import tracing
 from pimsim.arch.layout import BUFFER
+from pimsim.config import load_system
 from pimsim.errors import InputError
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
@@ -24,8 +25,9 @@ from pimsim.units import ns_to_ps
 from pimsim.workload.training import Training, expand_training
 from tests.differential.test_engine_equals_reference import RANDOM
 from tests.differential.training_cases import TrainingCase, training_cases
+from tests.networks import Network
 
-FEW = settings(RANDOM, max_examples=60)
+FEW = settings(RANDOM, max_examples=80)
 
 
 @dataclass(frozen=True)
@@ -97,11 +99,8 @@ def started(result: Run, replica: int) -> np.ndarray:
     return times[(times >= 0).all(axis=1)]
 
 
-@FEW
-@given(training_cases())
-def test_every_row_of_every_copy_is_written_once_an_iteration(case):
-    """And while it is written nobody computes with the crossbars: after the last image, before the next."""
-    result = run(case)
+def check_rows(result: Run) -> None:
+    """Every row of every copy is written once an iteration, after the last image has read and before the next does."""
     program, replicas, sent = result.program, result.program.replicas, result.timing.window_sent_ps
     nodes, copy = program.dataflow.nodes, np.arange(replicas.layer.size) - np.searchsorted(replicas.layer, replicas.layer)
     writer = {(nodes[layer].of, copy[v]): v for v, layer in enumerate(replicas.layer) if nodes[layer].phase == "update"
@@ -116,13 +115,13 @@ def test_every_row_of_every_copy_is_written_once_an_iteration(case):
         rows = program.windows.position[first:end]
         assert np.array_equal(np.sort(rows), np.arange(_tallest(program, v)))
         written, used = started(result, u), started(result, v)
-        assert written.shape == (case.iterations, rows.size) and replicas.written_rows[u] == 1
+        assert written.shape == (result.case.iterations, rows.size) and replicas.written_rows[u] == 1
         assert len(used) == result.images
-        for n in range(case.iterations):
-            last_use = used[(n + 1) * case.batch - 1].max()
+        for n in range(result.case.iterations):
+            last_use = used[(n + 1) * result.case.batch - 1].max()
             in_force = sent[n, end - 1]
             assert last_use < written[n].min()
-            assert n + 1 == case.iterations or in_force <= used[(n + 1) * case.batch].min()
+            assert n + 1 == result.case.iterations or in_force <= used[(n + 1) * result.case.batch].min()
 
 
 def _places(program: Program, replica: int) -> list[tuple[int, int]]:
@@ -138,11 +137,8 @@ def _tallest(program: Program, replica: int) -> int:
     return int((tiling.row_hi - tiling.row_lo).max())
 
 
-@FEW
-@given(training_cases())
-def test_what_is_kept_is_received_and_freed(case):
-    """In the end nothing lies in a buffer but the weights of the next batch."""
-    result = run(case)
+def check_buffers(result: Run) -> None:
+    """All that is kept is received and freed: in the end nothing is left but the weights of the next batch."""
     buffers, nodes = result.program.buffers, result.program.dataflow.nodes
     left = buffers.initial * buffers.positions
     assert np.array_equal(result.frontier - result.base, left)
@@ -154,11 +150,8 @@ def test_what_is_kept_is_received_and_freed(case):
     assert any(saved) and (result.base[saved] > 0).any()
 
 
-@FEW
-@given(training_cases())
-def test_every_message_arrives(case):
-    """Of every tree: as many packets on each link, and at each end, as there are messages in all emissions."""
-    result = run(case)
+def check_messages(result: Run) -> None:
+    """Of every tree as many packets pass each link, and arrive at each end, as there are messages in all emissions."""
     program, leaves = result.program, result.program.leaves
     counts = _packets(result)
     expected: Counter[tuple[int, int]] = Counter()
@@ -182,14 +175,11 @@ def _packets(result: Run) -> np.ndarray:
     return np.diff(message_first) * np.where(partial, result.runs[sender], result.emissions[sender])
 
 
-@FEW
-@given(training_cases())
-def test_the_backward_pass_takes_the_work_of_its_layers(case):
+def check_work(result: Run) -> None:
     """dX and dW: windows x kernel x inputs x outputs of the layer each, for every image; SGD: four FLOPs a weight."""
-    result = run(case)
     nodes, program = result.program.dataflow.nodes, result.program
     flops = np.bincount(program.replicas.layer, weights=program.replicas.kernel_flops * result.runs)
-    for layer in case.dataflow.nodes:
+    for layer in result.case.dataflow.nodes:
         if layer.kind != "mvm":
             continue
         weights = layer.matrix.rows * layer.matrix.columns * layer.matrix.groups
@@ -199,9 +189,9 @@ def test_the_backward_pass_takes_the_work_of_its_layers(case):
         for kind in ("Transposed", "WeightGradient"):
             macs = sum(nodes[i].macs * _runs_of(result, i) for i in done[kind])
             assert macs == work or (kind == "Transposed" and not done[kind])
-        if case.weight_gradient == "gpu":
+        if result.case.weight_gradient == "gpu":
             assert flops[done["WeightGradient"]].sum() == 2 * work
-        assert flops[done["Optimiser"]].sum() == 4 * weights * case.iterations
+        assert flops[done["Optimiser"]].sum() == 4 * weights * result.case.iterations
 
 
 def _runs_of(result: Run, layer: int) -> int:
@@ -212,12 +202,9 @@ def _runs_of(result: Run, layer: int) -> int:
     return made.pop()
 
 
-@FEW
-@given(training_cases())
-def test_cores_are_busy_for_their_kernels_and_nothing_else(case):
-    """A launch and the roofline for every run, whose windows each take a share rounded up to picoseconds."""
-    result = run(case)
-    program, replicas, core = result.program, result.program.replicas, case.system.chip.gpu_core
+def check_cores(result: Run) -> None:
+    """Cores are busy for a launch and the roofline of every run, whose windows each take a share rounded up."""
+    program, replicas, core = result.program, result.program.replicas, result.case.system.chip.gpu_core
     assert core is not None
     busy = np.zeros(program.fabric.n_tiles, np.int64)
     for v in np.flatnonzero((replicas.tile >= 0) & program.on_gpu[replicas.tile]):
@@ -225,3 +212,28 @@ def test_cores_are_busy_for_their_kernels_and_nothing_else(case):
         whole = kernel_ps(core, int(replicas.kernel_flops[v]), int(replicas.kernel_values[v]))
         busy[replicas.tile[v]] += result.runs[v] * (ns_to_ps(core.launch_ns) + windows * -(-whole // windows))
     assert np.array_equal(result.timing.ports["core"].busy_ps, busy)
+
+
+@FEW
+@given(training_cases())
+def test_what_goes_in_comes_out(case):
+    result = run(case)
+    check_rows(result)
+    check_buffers(result)
+    check_messages(result)
+    check_work(result)
+    check_cores(result)
+
+
+def test_blocks_on_a_diagonal_are_written_together():
+    """Four groups of 18 rows and one output; 16 columns take two weights: crossbars of 36 rows, not of 72.
+
+    The transposed blocks have 9 rows and two outputs: each has a crossbar of its own.
+    """
+    net = Network()
+    net.conv(net.conv(net.input(2, 2, 2), 8, 1), 4, 3, groups=4)
+    system = load_system("hetero-3d", ["chip.tile.ima.crossbar.columns=16"])
+    training = expand_training(net.finish(), Training(2, system.chip.tile.ima.crossbar.rows, system.chip.gpu_cores))
+    nodes = map_network(training, system).dataflow.nodes
+    rows = {nodes[node.of].name: node.windows for node in nodes if node.kind == "update"}
+    assert rows == {"conv1": 2, "conv2": 36, "conv2/backward": 9}

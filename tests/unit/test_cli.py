@@ -36,7 +36,7 @@ def test_run_prints_layers_and_summary(capsys: pytest.CaptureFixture[str]) -> No
 
 def test_run_as_json_prints_the_result_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(shown(capsys, *LENET, "--json", "--noc", "ideal", "--set", "chip.tile.imas=8"))
-    assert data["format"] == "pimsim-result-2"
+    assert data["format"] == "pimsim-result-3"
     assert data["source"]["network"] == "ideal"
     assert data["source"]["config"]["chip"]["tile"]["imas"] == 8
     assert data["summary"]["throughput_per_s"] is None

@@ -212,7 +212,7 @@ def test_a_package_that_cannot_be_is_one_line(key: str, words: str) -> None:
 
 
 def test_a_result_without_powers_is_one_line() -> None:
-    with pytest.raises(InputError, match="does not say what power each tile draws; allowed: .* run it again"):
+    with pytest.raises(InputError, match="does not say what power each tile draws: .* run it again"):
         temperatures(replace(run(), tile_power_w=()))
 
 

@@ -15,6 +15,7 @@ from pimsim.results.notebook import with_unit
 
 SHOWN_POINTS = 60
 SHOWN_ERRORS = 5
+WORTH_A_WORD = 1.005  #: largest result over smallest from which on an axis is named
 SCALED = {"_ns": (1e-9, "s"), "_pJ": (1e-12, "J"), "_W": (1.0, "W")}  #: endings of columns, and SI's unit of them
 UNITS = {"_ns": " [ns]", "_pJ": " [pJ]", "_mm2": " [mm2]", "_W": " [W]", "_per_s": " [1/s]"}
 
@@ -116,9 +117,10 @@ def _tornado(points: Points) -> Drawing | None:
     found = {name: rows for name in points.objectives if (rows := effects(points, name))}
     if not found:
         return None
-    parts = [f"{_words(name)} on {rows[0].axis} ({rows[0].span:.3g}x)" for name, rows in found.items()
-             if rows[0].span > tornado.NO_EFFECT]  # fmt: skip
-    message = f"Of axes changed alone depends most: {'; '.join(parts)}" if parts else "Nothing depends on any axis"
+    parts = [f"{_words(name)} with {rows[0].axis} ({rows[0].span:.3g}x)" for name, rows in found.items()
+             if rows[0].span > WORTH_A_WORD]  # fmt: skip
+    message = (f"What moves most where one axis changes alone: {'; '.join(parts)}" if parts else
+               "Hardly anything depends on any axis")  # fmt: skip
     table = [
         [name, effect.axis, effect.groups, effect.span, effect.smallest_ratio, effect.largest_ratio, effect.low_at,
          effect.high_at]
@@ -139,9 +141,10 @@ def _tornado(points: Points) -> Drawing | None:
 
 
 def inseparable(points: Points) -> str:
-    """Axes whose effect cannot be told from that of others."""
-    lines = [f"The effect of {axis} cannot be told apart from that of {_and(list(others))}: no two points differ in "
-             f"{axis} alone." for axis, others in tied(points).items()]  # fmt: skip
+    """Axes whose effect cannot be told apart from that of others."""
+    lines = [f"What {axis} alone does cannot be told: no two points differ in it alone, {_and(list(others))} "
+             f"{'changes' if len(others) == 1 else 'change'} with it." for axis, others in tied(points).items()
+             if others]  # fmt: skip
     return "".join(html.text(line, "warn") for line in lines)
 
 
