@@ -22,7 +22,7 @@ STYLES = {"agrees": "green", "deviates": "yellow", "misses": "bold red", "defini
 HEADS = ("figure", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "source")
 LEGEND = (
     "Tolerance: 2 % for every figure that follows from a table of components, none for whole numbers. agrees: within "
-    "it of what a source says. deviates: differs, as DEVIATIONS.md says. misses: outside the tolerance, unexplained. "
+    "it of what a source says. deviates: so too, but differs by what DEVIATIONS.md says. misses: outside the tolerance. "
     "definition: agrees with what is only recalled, or is arithmetic on the table that ours is computed from, which "
     "defines the model and confirms nothing. not checkable: the source does not say enough."
 )
@@ -149,6 +149,6 @@ def _row(row: dict[str, Any]) -> Row:
     theirs = interval or "-" if row["theirs"] is None else f"{row['theirs']:,.6g}"
     ratio = "-" if row["ratio"] is None else f"{row['ratio']:.4g}"
     tolerance = "-" if row["tolerance"] is None else f"{row['tolerance']:.0%}" if row["tolerance"] else "exact"
-    verdict = row["verdict"] + (f", see '{row['deviation']}'" if row["verdict"] == "deviates" else "")
+    verdict = row["verdict"] + (f", see '{row['deviation']}'" if row["verdict"] in STRONG and row["deviation"] else "")
     cells = (row["quantity"], row["unit"], f"{row['ours']:,.6g}", theirs, ratio, tolerance, verdict, row["source"])
     return Row(row["verdict"], cells, row["source"], row["quantity"], row["note"])

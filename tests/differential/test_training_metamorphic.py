@@ -141,7 +141,6 @@ def roomy(chip: dict[str, Any]) -> None:
     chip["tiles"] = 64 * math.prod(noc["topology"]["shape"])
     tile |= {"imas": 1, "edram": tile["edram"] | {"kib": 64, "banks": 2, "width_bits": 256, "clock_ghz": 100.0}}
     tile["bus"] |= {"wires": 384, "clock_ghz": 100.0}
-    tile["ima"]["crossbars"] = 16
 
 
 def test_where_nobody_waits_a_faster_core_is_never_later():

@@ -25,6 +25,8 @@ def trained_networks(draw: st.DrawFn) -> Dataflow:
     """A chain of up to three layers, with BatchNorm, pools and shortcuts."""
     net = Network()
     x = net.input(draw(st.integers(1, 5)), draw(st.integers(1, 5)), draw(st.sampled_from((1, 2, 4))))
+    if draw(st.integers(0, 9)) == 0:
+        x = net.batch_norm(x)
     for _ in range(draw(st.integers(1, 3))):
         x = draw(_block(net, x))
     if draw(st.booleans()):

@@ -73,7 +73,7 @@ class BatchNorms:
             f"{node.name}/backward/combine", "BackwardCombine", (1, 1), 4 * node.channels,
             [graph.all_of(statistics, (1, 1)), graph.each(self.combined[c], **kept)],
             (2 * n + kernels.BACKWARD_COMBINE) * node.channels, every=together, phase="backward",
-            is_output=not trained, notes=(STEP_NOTE,),
+            is_output=not trained and together == options.batch, notes=(STEP_NOTE,),
         )  # fmt: skip
         if not trained:
             return
