@@ -235,8 +235,8 @@ def training_works(workload: Workload, batch: int, precision: str) -> tuple[Work
     * Backward, of a product: the gradient of its input, but for the first of the network, and that of its weights,
       each with the FLOPs of the forward pass.  Of anything else: twice its FLOPs; output's gradient and input are
       read, the input's gradient is written; a BatchNorm reads both twice.
-    * Update, one kernel for all weights: SGD with momentum, four FLOPs a weight; weight, gradient and momentum are read,
-      weight and momentum written.
+    * Update, one kernel for all weights: SGD with momentum, four FLOPs a weight; weight, gradient and momentum are
+      read, weight and momentum written.
 
     Raises:
         InputError: no such precision, or no such batch.

@@ -92,7 +92,8 @@ def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
     """Cores for kernels of the forward and the backward pass, out of ``cores``; the others make gradients of weights.
 
     Images wait for the first, nobody waits for the second before the end of the batch; and a core does not leave a
-    kernel that it has begun.  Shared by the time that they take; both on all cores where there is only one.
+    kernel that it has begun.  Shared by the time that they take, with more for the first where their memory does not
+    hold what waits for a barrier otherwise; both on all cores where there is only one.
     """
     core = system.chip.gpu_core
     if core is None or cores < 2:
@@ -105,7 +106,19 @@ def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
     if not busy_ps[False] or not busy_ps[True]:
         return cores
     share = busy_ps[True] / (busy_ps[True] + busy_ps[False])
-    return min(cores - 1, max(1, round(share * cores)))
+    fewest, room = min(cores - 1, max(1, round(share * cores))), core.memory.mib * 2**20
+    return next((n for n in range(fewest, cores) if _bytes_held(dataflow, n, system) <= room), fewest)
+
+
+def _bytes_held(dataflow: Dataflow, cores: int, system: System) -> int:
+    """Bytes that the fullest of the cores in the way must hold, if maps are shared among so many: its bands of rows."""
+    values = 0
+    for node in dataflow.nodes:
+        if node.kind == "gpu" and node.phase in ("forward", "backward"):
+            rows = node.grid[0]
+            held = sum(dataflow.nodes[edge.source].positions * edge.channels * edge.holds for edge in node.edges)
+            values += held * -(-rows // kernel_copies(node, cores)) // rows
+    return values * -(-system.mapping.input_bits // 8)
 
 
 def place_kernels(dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, system: System) -> dict[int, list[int]]:

@@ -91,9 +91,10 @@ def training_rows(result: Result, training: TrainingResult) -> list[tuple[str, s
     ]  # fmt: skip
     if training.more is not None:
         more = training.more
-        rows.insert(1, (f"{more.iterations:,} iterations", f"{with_unit(more.run_ps / 1e12, 's')}, extrapolated from "
-                        f"{training.iterations}; off by {with_unit(more.error_ps / 1e12, 's', 2)} at most, if those were "
-                        "the shortest and the longest (--exact simulates all)"))  # fmt: skip
+        words = (f"{with_unit(more.run_ps / 1e12, 's')}, extrapolated from {training.iterations}; off by "
+                 f"{with_unit(more.error_ps / 1e12, 's', 2)} at most, if those were the shortest and the longest "
+                 "(--exact simulates all)")  # fmt: skip
+        rows.insert(1, (f"{more.iterations:,} iterations", words))
     for life in training.wear.lifetimes:
         if life.iterations is not None and life.years is not None:
             rows.append((f"Lives, {life.endurance:.0e} writes", f"{life.iterations:,} iterations, {life.years:,.3g} "

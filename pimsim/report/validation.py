@@ -22,7 +22,7 @@ STYLES = {"agrees": "green", "deviates": "yellow", "misses": "bold red", "defini
 HEADS = ("figure", "unit", "ours", "theirs", "ratio", "tolerance", "verdict", "source")
 LEGEND = (
     "Tolerance: 2 % for every figure that follows from a table of components, none for whole numbers. agrees: within "
-    "it of what a source says. deviates: so too, but differs by what DEVIATIONS.md says. misses: outside the tolerance. "
+    "it of what a source says. deviates: so too, but for what DEVIATIONS.md says. misses: outside the tolerance. "
     "definition: agrees with what is only recalled, or is arithmetic on the table that ours is computed from, which "
     "defines the model and confirms nothing. not checkable: the source does not say enough."
 )

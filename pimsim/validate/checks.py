@@ -43,8 +43,8 @@ class Check:
 
     @property
     def verdict(self) -> str:
-        """One of VERDICTS.  Outside the tolerance a figure misses, explained or not, also where it is only a definition;
-        within it, what DEVIATIONS.md explains deviates, however little it is."""
+        """One of VERDICTS.  Outside the tolerance a figure misses, explained or not, and also if it is only a
+        definition; within it, what DEVIATIONS.md explains deviates, however little it is."""
         if self.kind == "not checkable" or self.ratio is None or self.tolerance is None:
             return "not checkable"
         agrees = abs(self.ratio - 1) <= self.tolerance

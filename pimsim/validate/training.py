@@ -42,8 +42,8 @@ def _accured() -> list[Check]:
         for name in ACCURED:
             seconds = training_roofline(load_workload(name), preset_device(gpu), batch=ACCURED_BATCH).time_s
             gains.append(seconds / _iteration_s(name, "hetero-3d", ACCURED_BATCH))
-        rows.append(Check(GROUP, f"hetero-3d over {gpu}, {len(ACCURED)} networks", "x", _mean(gains), average, TOLERANCE,
-                          "AccuReD (TCAD 2021), abstract", note=_ROOFLINE + _ACCURED,
+        rows.append(Check(GROUP, f"hetero-3d over {gpu}, {len(ACCURED)} networks", "x", _mean(gains), average,
+                          TOLERANCE, "AccuReD (TCAD 2021), abstract", note=_ROOFLINE + _ACCURED,
                           deviation="hetero-3d against AccuReD (12 times a GPU)"))  # fmt: skip
     areas = [_iteration_s(name, "gpu-only-3d", ACCURED_BATCH) / _iteration_s(name, "hetero-3d", ACCURED_BATCH)
              for name in ACCURED]  # fmt: skip

@@ -157,7 +157,6 @@ def test_where_nobody_waits_a_faster_core_is_never_later():
             found += 1
 
     check()
-    print("FOUND", found)
     assert found >= 5
 
 
@@ -228,7 +227,6 @@ def test_without_batch_norm_idle_cores_change_nothing():
         found += 1
 
     check()
-    print("FOUND", found)
     assert found >= 5
 
 

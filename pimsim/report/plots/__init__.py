@@ -3,8 +3,8 @@
 `timeline`: when layers work; `energy`: by component and layer; `losses`: where each layer's time goes;
 `utilisation`: how busy the tiles are; `network`: how busy the channels between them are; `training`: phases of the
 layers, traffic between tiers and GPU cores, of a run of training in place of the first three.  Each file draws one
-figure; `style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`, for `pimsim wear`): a run writes
-every cell once.
+figure; `style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`, for `pimsim wear`): a run
+writes every cell once.
 """
 
 from __future__ import annotations

@@ -12,7 +12,10 @@ COLOURS = {
     "compute": PALETTE[2], "inputs": PALETTE[4], "eDRAM": PALETTE[6], "bus": PALETTE[3], "network": PALETTE[0],
     "back-pressure": PALETTE[5], "GPU core": PALETTE[1], "fill": "#C9C9C9", "drain": LIGHT,
 }  # fmt: skip
-WORDS = {"inputs": "waiting for inputs", "GPU core": "waiting for a GPU core", "fill": "pipeline fill", "drain": "pipeline drain"}
+WORDS = {
+    "inputs": "waiting for inputs", "GPU core": "waiting for a GPU core", "fill": "pipeline fill",
+    "drain": "pipeline drain",
+}  # fmt: skip
 
 
 def draw(result: Result) -> Figure:
