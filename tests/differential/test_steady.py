@@ -26,7 +26,7 @@ def test_random_trainings_end_where_three_iterations_say():
     """Nearly all to the picosecond, with an error of zero stated."""
     seen: Counter[str] = Counter()
 
-    @settings(RANDOM, max_examples=60)
+    @settings(RANDOM, max_examples=40)
     @given(training_cases())
     def check(case: TrainingCase) -> None:
         program = case.program()
@@ -39,7 +39,7 @@ def test_random_trainings_end_where_three_iterations_say():
         seen["steady"] += 1
 
     check()
-    assert seen["exact"] >= 50 and seen["not steady"] <= 2, seen
+    assert seen["exact"] >= 32 and seen["not steady"] <= 2, seen
 
 
 def test_ten_iterations_of_a_residual_network_from_three():

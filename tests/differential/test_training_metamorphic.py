@@ -146,7 +146,7 @@ def roomy(chip: dict[str, Any]) -> None:
 def test_where_nobody_waits_a_faster_core_is_never_later():
     found = 0
 
-    @settings(RANDOM, max_examples=80)
+    @settings(RANDOM, max_examples=60)
     @given(unhurried())
     def check(case: TrainingCase) -> None:
         nonlocal found
@@ -157,7 +157,7 @@ def test_where_nobody_waits_a_faster_core_is_never_later():
             found += 1
 
     check()
-    assert found >= 5
+    assert found >= 4
 
 
 def test_more_cores_are_faster_on_average():
@@ -227,7 +227,7 @@ def test_without_batch_norm_idle_cores_change_nothing():
         found += 1
 
     check()
-    assert found >= 5
+    assert found >= 4
 
 
 def _two_tiers(chip: dict[str, Any], tiers: tuple[str, str]) -> None:
