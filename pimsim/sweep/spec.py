@@ -86,6 +86,7 @@ class Sweep:
         _check_word("fidelity", self.fidelity, FIDELITIES)
         for name, axis in self.axes.items():
             self._check_axis(name, axis)
+        self._check_run_keys()
         self._check_network()
         self._check_lists()
         self._check_keys()
@@ -169,6 +170,13 @@ class Sweep:
                                  allowed=names)  # fmt: skip
             if not isinstance(path, str) or not path:
                 raise InputError(f"{shown(path)} is no file", key=f"files.{name}", allowed="the path of a file")
+
+    def _check_run_keys(self) -> None:
+        """What an axis goes over is not given for all points too: one of them would yield silently."""
+        for key, default in (("batch", 1), ("noc", None), ("fidelity", "engine")):
+            if getattr(self, key) != default and self.axis_of(key) is not None:
+                raise InputError(f"{getattr(self, key)} is given for all points, and an axis goes over it", key=key,
+                                 allowed="one of the two")  # fmt: skip
 
     def _check_network(self) -> None:
         """An estimate is one of an ideal network; where fidelity is an axis, each point has its own default."""

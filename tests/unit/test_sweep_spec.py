@@ -158,8 +158,9 @@ def test_points_that_do_not_hold_are_left_out(tmp_path):
      ":3: noc: flit does not go with fidelity analytical; allowed: ideal"),
     (HEAD.replace("noc: ideal", "noc: packet") + "axes: {fidelity: [engine, analytical]}\n",
      ":3: noc: packet does not go with fidelity analytical; allowed: ideal, or no word of it"),
-    (HEAD + "axes:\n  fidelity: [engine, analytical]\n  net: {key: noc, grid: [packet, ideal]}\n",
-     ":6: axes.net: packet does not go with fidelity analytical; allowed: conditions: "
+    (HEAD.replace("noc: ideal\n", "")
+     + "axes:\n  fidelity: [engine, analytical]\n  net: {key: noc, grid: [packet, ideal]}\n",
+     ":5: axes.net: packet does not go with fidelity analytical; allowed: conditions: "
      "[\"fidelity == 'engine' or net == 'ideal'\"]"),
     # what is executed
     (GOOD + "inference: {data: digits, images: -5}\n", ":6: inference.images: -5 is not allowed; allowed: a whole"),
@@ -311,3 +312,9 @@ def test_free_dimensions_that_are_left_open_are_asked_for_in_the_words_of_the_sw
     text = open_network(tmp_path)
     with pytest.raises(InputError, match=r"leaves height, width free.*input_shapes in SWEEP.yaml: \{open.onnx: "):
         planned(tmp_path, text)
+
+
+@pytest.mark.parametrize(("key", "given", "values"), [("batch", 4, (1, 2)), ("noc", "ideal", ("packet", "ideal"))])
+def test_a_key_of_all_points_and_an_axis_on_it_are_refused(key, given, values):
+    with pytest.raises(InputError, match=f"{key}: {given} is given for all points, and an axis goes over it"):
+        Sweep(workloads=["lenet5"], systems=["isaac-ce"], axes={"one": grid(key, values)}, **{key: given})
