@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pimsim.cli.options import ENDURANCE, JSON, check_name, read_endurance
+from pimsim.cli.options import ENDURANCE, INTERVAL, JSON, LEVELLING, check_name, read_endurance
 from pimsim.errors import InputError
 
 _OPTIONS = ("epochs", "images", "hours_per_day", "share_written", "levelling", "interval", "workload")
@@ -23,10 +23,8 @@ _OPTIONS = ("epochs", "images", "hours_per_day", "share_written", "levelling", "
 @click.option("--share-written", type=float, default=1.0, show_default=True,
               help="Share of the cells that an update writes, where only those are written whose level changes "
                    "(`pimsim wear --policy changed` counts them).")  # fmt: skip
-@click.option("--levelling", type=click.Choice(["none", "rotate", "start_gap"]), default="none", show_default=True,
-              help="How rows of a crossbar change places.")  # fmt: skip
-@click.option("--interval", type=int, default=100, show_default=True, metavar="K",
-              help="Row writes of a crossbar between two moves of wear levelling.")  # fmt: skip
+@LEVELLING
+@INTERVAL
 @click.option("--workload", metavar="WORKLOAD", help="The network that was run, which wear levelling needs; default: "
               "the shipped one of that name.")  # fmt: skip
 @click.option("--out", metavar="DIR", help="Write lifetime.json, lifetime.csv and a picture there.")

@@ -15,6 +15,12 @@ ENDURANCE = click.option("--endurance", metavar="WRITES[,DECADES]", help="Writes
                          "and the spread of their log10; default: the range of ReRAM.")  # fmt: skip
 
 
+LEVELLING = click.option("--levelling", type=click.Choice(["none", "rotate", "start_gap"]), default="none",
+                         show_default=True, help="How rows of a crossbar change places.")  # fmt: skip
+INTERVAL = click.option("--interval", type=int, default=100, show_default=True, metavar="K",
+                        help="Row writes of a crossbar between two moves of wear levelling.")  # fmt: skip
+
+
 def read_endurance(text: str) -> tuple[float, float]:
     """WRITES or WRITES,DECADES as the median and sigma of endurance."""
     from pimsim.device.endurance import endurance_at

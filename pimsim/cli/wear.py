@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_endurance, read_shape
+from pimsim.cli.options import ENDURANCE, INTERVAL, JSON, LEVELLING, SET, check_name, read_endurance, read_shape
 from pimsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ _OPTIONS = ("updates", "policy", "levelling", "interval", "size", "seed")
 @click.option("--policy", type=click.Choice(["full", "changed_rows", "changed"]), default="full", show_default=True,
               help="full: every cell is written; changed_rows: rows in which a level changes; changed: cells whose "
                    "level changes. The last two need an ONNX network with its weights.")  # fmt: skip
-@click.option("--levelling", type=click.Choice(["none", "rotate", "start_gap"]), default="none", show_default=True,
-              help="How rows of a crossbar change places.")  # fmt: skip
-@click.option("--interval", type=int, default=100, show_default=True, metavar="K",
-              help="Row writes of a crossbar between two moves of wear levelling.")  # fmt: skip
+@LEVELLING
+@INTERVAL
 @click.option("--size", type=float, default=1e-3, show_default=True,
               help="Standard deviation of an update of a weight, relative to that of the layer's weights.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the updates and the cells' endurance.")

@@ -37,7 +37,6 @@ from pimsim.mapping.placement.layout import Layout, find_placement, start_of
 from pimsim.mapping.placement.search import Progress
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
-from pimsim.mapping.tiers import gpu_tiles
 from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
 from pimsim.mapping.windows import Needs, find_needs
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
@@ -113,11 +112,11 @@ class _Mapper:
             else digital_copies(node, system, replication.interval_windows)
             for i, node in enumerate(self.nodes)
         ]
-        self.on_gpu = gpu_tiles(system, self.fabric)
-        cores = cores_in_the_way(self.dataflow, int(self.on_gpu.sum()), system)
+        self.on_gpu = np.tile(system.chip.on_gpu, self.fabric.chips)
+        self.cores = cores_in_the_way(self.dataflow, int(self.on_gpu.sum()), system)
         for i, node in enumerate(self.nodes):
             if node.kind == "gpu":
-                self.copies[i] = kernel_copies(node, max(1, cores))
+                self.copies[i] = kernel_copies(node, max(1, self.cores))
             elif node.kind == "update":
                 self.copies[i] = self.copies[node.of]
         matrices = {i: self.copies[i] for i in self.tilings}
@@ -254,7 +253,7 @@ class _Mapper:
                     free_ns[tile] -= 0 if placed else busy_ns
                     placed.append(PlacedSlice(tile, part))
                 self.placed[i].append(placed)
-        for i, tiles in place_kernels(self.dataflow, self.copies, self.on_gpu, self.system).items():
+        for i, tiles in place_kernels(self.dataflow, self.copies, self.on_gpu, self.cores, self.system).items():
             self.placed[i] = [kernel_slice(self.nodes[i], tile) for tile in tiles]
         for i, node in enumerate(self.nodes):
             if node.kind == "update":

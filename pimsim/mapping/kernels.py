@@ -73,12 +73,17 @@ def _with_rows(node: Node, dataflow: Dataflow, tilings: Mapping[int, Tiling]) ->
     return replace(node, grid=(rows, 1), edges=tuple(edges))
 
 
+def in_the_way(node: Node) -> bool:
+    """Whether images wait for a node on their way: for gradients of weights and updates nobody does."""
+    return node.phase in ("forward", "backward")
+
+
 def kernel_copies(node: Node, cores: int) -> int:
     """Cores among which the windows of a kernel are shared: bands of rows, where each needs its own inputs.
 
     Sums of gradients stay whole: every part would need all inputs.
     """
-    return min(cores, node.grid[0]) if node.phase in ("forward", "backward") else 1
+    return min(cores, node.grid[0]) if in_the_way(node) else 1
 
 
 def deal_kernel(node: Node, copies: int) -> tuple[np.ndarray, np.ndarray]:
@@ -101,8 +106,7 @@ def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
     busy_ps = {False: 0.0, True: 0.0}
     for node in dataflow.nodes:
         if node.kind == "gpu":
-            in_the_way = node.phase in ("forward", "backward")
-            busy_ps[in_the_way] += kernel_ps(core, node.flops, node.memory_values) / node.every
+            busy_ps[in_the_way(node)] += kernel_ps(core, node.flops, node.memory_values) / node.every
     if not busy_ps[False] or not busy_ps[True]:
         return cores
     share = busy_ps[True] / (busy_ps[True] + busy_ps[False])
@@ -114,15 +118,17 @@ def _bytes_held(dataflow: Dataflow, cores: int, system: System) -> int:
     """Bytes that the fullest of the cores in the way must hold, if maps are shared among so many: its bands of rows."""
     values = 0
     for node in dataflow.nodes:
-        if node.kind == "gpu" and node.phase in ("forward", "backward"):
+        if node.kind == "gpu" and in_the_way(node):
             rows = node.grid[0]
             held = sum(dataflow.nodes[edge.source].positions * edge.channels * edge.holds for edge in node.edges)
             values += held * -(-rows // kernel_copies(node, cores)) // rows
     return values * -(-system.mapping.input_bits // 8)
 
 
-def place_kernels(dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, system: System) -> dict[int, list[int]]:
-    """Tiles of the replicas of each node that runs on GPU cores.
+def place_kernels(
+    dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, n: int, system: System
+) -> dict[int, list[int]]:  # fmt: skip
+    """Tiles of the replicas of each node that runs on GPU cores, ``n`` of them for what images wait for.
 
     What is shared among cores lies on the same ones in every layer, so that a band of a map stays on its core.
     Every other kernel goes to the core with the least to do in a batch, among those of its part of the work (see
@@ -130,7 +136,6 @@ def place_kernels(dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, sys
     something to run, and no core.
     """
     every = np.flatnonzero(on_gpu)
-    n = cores_in_the_way(dataflow, every.size, system)
     spread = np.arange(n) * every.size // max(n, 1)
     groups = {True: every[spread], False: np.delete(every, spread) if n < every.size else every}
     loads = {key: np.zeros(group.size) for key, group in groups.items()}
@@ -138,8 +143,7 @@ def place_kernels(dataflow: Dataflow, copies: list[int], on_gpu: np.ndarray, sys
     for i, node in enumerate(dataflow.nodes):
         if node.kind != "gpu":
             continue
-        in_the_way = node.phase in ("forward", "backward")
-        tiles, busy_ps = groups[in_the_way], loads[in_the_way]
+        tiles, busy_ps = groups[in_the_way(node)], loads[in_the_way(node)]
         if tiles.size == 0:
             raise InputError(f"'{node.name}' ({node.operation}) needs a GPU core, and {system.name} has none",
                              key="chip.tiers", allowed="a chip with a tier of GPU cores")  # fmt: skip

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from pimsim.config.records import System
 from pimsim.errors import InputError, did_you_mean, shown
 from pimsim.mapping.packing import tiles_needed
-from pimsim.mapping.tiers import matrix_tiles
 from pimsim.mapping.tiling import Tiling
 from pimsim.workload.dataflow import Dataflow
 
@@ -42,7 +41,7 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
 
     stated = system.mapping.interval_windows
     unreplicated = longest if system.mapping.replication == "none" or stated is None else stated
-    per_chip = matrix_tiles(system)
+    per_chip = system.chip.reram_tiles
     if per_chip == 0 and mvm:
         raise InputError(f"{system.name} has no crossbars for '{dataflow.nodes[mvm[0]].name}'", key="chip.tiers",
                          allowed="a chip with a tier of ReRAM tiles")  # fmt: skip
