@@ -152,7 +152,7 @@ def test_weights_are_sliced_and_placed_as_the_twin_does(
     case: tuple[np.ndarray, Blocks, int, int, str], policy: str, wordlines: int, seed: int
 ) -> None:
     weights, blocks, bits, cell_bits, encoding = case
-    crossbars, rows, columns = blocks.row_lo.size, 15, 96
+    crossbars, rows, columns = blocks.row_lo.size, 15, 192  # 12 outputs on a diagonal, pairs of 8 cells each
     counter = WriteCounter(rows, columns, crossbars, policy)
     twins = [ReferenceCounter(rows, columns, policy) for _ in range(crossbars)]
     bounds = blocks.row_lo, blocks.row_hi, blocks.out_lo, blocks.out_hi
