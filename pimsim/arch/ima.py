@@ -23,14 +23,14 @@ class VectorTiming:
     latency_ps: int  #: input register full to output register full
 
 
-def vector_timing(system: System, slot_ps: int, rows: int) -> VectorTiming:
-    """Timing of vectors of at most ``rows`` values a crossbar.
+def vector_timing(system: System, slot_ps: int, rows: int, passes: int = 1) -> VectorTiming:
+    """Timing of vectors of at most ``rows`` values a crossbar, each driven in so many passes.
 
     One read follows another after the slowest of read, conversion and shift-and-add; each of these is a
     stage of its own, so conversion and shift-and-add add their latency once.
     """
     ima = system.chip.tile.ima
-    reads = reads_per_vector(ima.crossbar, ima.dac, system.mapping.input_bits, rows)
+    reads = reads_per_vector(ima.crossbar, ima.dac, system.mapping.input_bits, rows, passes)
     convert, add = conversion_ps(system), ns_to_ps(system.pipeline.latency_ns("shift_add"))
 
     def whole_slots(time: int) -> int:

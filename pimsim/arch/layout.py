@@ -59,6 +59,7 @@ class Layout(NamedTuple):
     core: int  #: (tiles) GPU cores
     dram: int  #: (chips)
     link: int  #: (links)
+    arrays: int  #: crossbars that two replicas share, one record each
     # replicas (V)
     rep_layer: int
     rep_tile: int
@@ -75,6 +76,7 @@ class Layout(NamedTuple):
     rep_compute_ps: int  #: inputs in the registers to last output in the output register; -1: no crossbars
     rep_slot_ps: int  #: windows are issued at multiples of this; 1 for the host and for GPU cores
     rep_core: int  #: offset of the port of its GPU core; -1: none
+    rep_array: int  #: offset of the array whose crossbars it shares; -1: none
     rep_kernel_ps: int  #: a run holds the core for this long, launch included
     rep_launch_ps: int  #: of it, before the first window
     rep_runs: int  #: of all images
@@ -87,7 +89,8 @@ class Layout(NamedTuple):
     rep_ready_ps: int  #: the input registers take the next vector from here on
     rep_asked_ps: int  #: when the pending window had its inputs and registers
     rep_transit_ps: int  #: time in the network of the packet that came last
-    rep_blocked_next: int  #: next replica that waits for the same buffer
+    rep_next_waiting: int  #: next replica that waits for the same buffer, or for the same array
+    rep_queued_ps: int  #: since when the pending window waits for its array; -1: it does not
     rep_freed: int  #: windows that have read, within the run
     rep_freed_run: int
     rep_merged: int  #: windows whose partial sums are together
@@ -102,6 +105,7 @@ class Layout(NamedTuple):
     lost_edram: int
     lost_bus: int
     lost_core: int
+    lost_array: int
     rep_last_start: int
     # slices (S)
     sl_replica: int
@@ -125,6 +129,7 @@ class Layout(NamedTuple):
     buf_replica: int
     buf_capacity: int
     buf_positions: int
+    buf_taken: int  #: positions that one run takes, of one emission or of several
     buf_copies: int
     buf_ready: int  #: offset of the replica's table of ranks that must have arrived
     buf_done: int  #: offset of the table of ranks that are free afterwards

@@ -10,6 +10,7 @@ In this file ``r`` is the offset of the record of replica ``v``, and ``p`` that 
 from __future__ import annotations
 
 from pimsim.arch import tracing
+from pimsim.arch.array import hold_array, must_queue
 from pimsim.arch.gpu_core import run_kernel
 from pimsim.arch.layout import BUFFER, REPLICA, SLICE
 from pimsim.arch.noc.packet import emission_of, launch
@@ -38,7 +39,7 @@ def free_places(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
         M[at.buf_waiting + p] = -1
         while waiting >= 0:
             schedule(M, at, H, slot_after(M[at.rep_slot_ps + REPLICA * waiting], now), at.begin_issue + waiting)
-            waiting = M[at.rep_blocked_next + REPLICA * waiting]
+            waiting = M[at.rep_next_waiting + REPLICA * waiting]
     i += 1
     if i == M[at.rep_window_end + r] - M[at.rep_window_first + r]:
         i = 0
@@ -48,10 +49,10 @@ def free_places(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
 
 @behaviour
 def first_rank(M, at, p, run):  # type: ignore[no-untyped-def]
-    """Rank of the first position of the emission that a run of the buffer's replica reads."""
+    """Rank of the first position of what a run of the buffer's replica reads."""
     shared = M[at.buf_shared + p]
-    emission = run if shared == 1 else run // shared
-    return emission * M[at.buf_positions + p]
+    before = run if shared == 1 else run // shared
+    return before * M[at.buf_taken + p]
 
 
 @behaviour
@@ -77,7 +78,7 @@ def lacks_places(M, T, at, v, window, emission):  # type: ignore[no-untyped-def]
         p = BUFFER * T[at.entry_buffer + e]
         rank = (emission + M[at.buf_initial + p]) * M[at.buf_positions + p] + T[at.entry_rank + e]
         if rank >= M[at.buf_base + p] + M[at.buf_capacity + p]:
-            M[at.rep_blocked_next + REPLICA * v] = M[at.buf_waiting + p]
+            M[at.rep_next_waiting + REPLICA * v] = M[at.buf_waiting + p]
             M[at.buf_waiting + p] = v
             return True
     return False
@@ -93,6 +94,9 @@ def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
     last = M[at.rep_window_end + r] - 1 if M[at.rep_writes + r] else window
     if emission >= 0 and lacks_places(M, T, at, v, last, emission):
         return
+    shared = M[at.rep_array + r]
+    if shared >= 0 and must_queue(M, at, H, now, v, shared):
+        return
     taken = M[at.rep_interval_ps + r]
     if M[at.rep_tile + r] < 0:
         start = serve(M, at.host, now, taken)
@@ -103,6 +107,8 @@ def issue(M, T, at, H, now, v):  # type: ignore[no-untyped-def]
             taken += M[at.rep_launch_ps + r]
     else:
         start = read_inputs(M, T, at, H, now, v)
+        if shared >= 0:
+            hold_array(M, at, H, shared, start + taken)
     note_losses(M, T, at, now, start, r)
     layer = run * at.n_layers + M[at.rep_layer + r]
     if start < M[at.layer_first_ps + layer]:
@@ -199,5 +205,8 @@ def note_losses(M, T, at, now, start, r):  # type: ignore[no-untyped-def]
         transit = min(late, M[at.rep_transit_ps + r])
         M[at.lost_network + r] += transit
         M[at.lost_input + r] += late - transit
-        M[at.lost_space + r] += now - asked
+        queued = now if M[at.rep_queued_ps + r] < 0 else M[at.rep_queued_ps + r]
+        M[at.lost_space + r] += queued - asked
+        M[at.lost_array + r] += now - queued
+    M[at.rep_queued_ps + r] = -1
     M[at.rep_last_start + r] = start

@@ -188,12 +188,12 @@ def _waits_for(M: np.ndarray, at: Layout, program: Program, v: int) -> tuple[int
                 reader = int(buffers.replica[b])
                 where = nodes[replicas.layer[reader]].name
                 return reader, f"waits for a place at {where}, where all {buffers.capacity[b]} are taken"
-            waiting = int(M[at.rep_blocked_next + REPLICA * waiting])
+            waiting = int(M[at.rep_next_waiting + REPLICA * waiting])
     i, run = M[at.rep_next + REPLICA * v], M[at.rep_run + REPLICA * v]
     for b in range(replicas.buffer_first[v], replicas.buffer_first[v + 1]):
         frontier = M[at.buf_frontier + BUFFER * b]
-        emission = run // buffers.shared[b]
-        if frontier >= emission * buffers.positions[b] + buffers.ready[b][i]:
+        taken = run // buffers.shared[b] * buffers.gathers[b] * buffers.positions[b]
+        if frontier >= taken + buffers.ready[b][i]:
             continue
         rank = frontier % buffers.positions[b]
         entry = np.flatnonzero((program.entry_buffer == b) & (program.entry_rank == rank))

@@ -9,6 +9,8 @@ from functools import partial
 import numpy as np
 
 from pimsim.arch import tracing
+from pimsim.arch.array import FIELDS as ARRAY
+from pimsim.arch.array import FREE
 from pimsim.arch.ima import vector_timing
 from pimsim.arch.layout import BUFFER, EDGE, LEAF, REPLICA, SLICE, Layout
 from pimsim.arch.noc.flit.chip import EVENTS as FLIT_EVENTS
@@ -208,7 +210,7 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int, images: int) -> 
     )
     nothing = np.zeros_like(replicas.layer)
     on_gpu = (replicas.tile >= 0) & program.on_gpu[replicas.tile]
-    state = ("next", "run", "state", "ready_ps", "asked_ps", "transit_ps", "blocked_next", "freed", "freed_run",
+    state = ("next", "run", "state", "ready_ps", "asked_ps", "transit_ps", "next_waiting", "freed", "freed_run",
              "merged", "level", "active", "active_run")  # fmt: skip
     arena.add_table(REPLICA, {
         "rep_layer": replicas.layer,
@@ -223,14 +225,26 @@ def _add_replicas(arena: Arena, program: Program, slot_ps: int, images: int) -> 
         **_paces(program, unit_ps, slot_ps),
         "rep_slot_ps": np.where((replicas.tile < 0) | on_gpu, 1, slot_ps),
         "rep_core": np.where(on_gpu, arena.offsets["core"] + FIELDS * replicas.tile, -1),
+        "rep_array": _arrays(arena, replicas.array),
         "rep_runs": runs_of(program, images),
         "rep_emits_every": replicas.emits_every,
         "rep_written_every": _written_every(program),
         "rep_writes": (replicas.written_rows > 0).astype(np.int64),
         **{f"rep_{name}": nothing for name in state},
+        "rep_queued_ps": nothing - 1,
         "rep_last_start": nothing - 1,
         **{f"lost_{reason}": nothing for reason in LOSSES},
     })  # fmt: skip
+
+
+def _arrays(arena: Arena, array: np.ndarray) -> np.ndarray:
+    """(V,) offset of the record of each replica's array, which is free and has no queue; -1: it shares none."""
+    shared, number = np.unique(array[array >= 0], return_inverse=True)
+    records = np.full((shared.size, ARRAY), -1, np.int64)
+    records[:, FREE] = 0
+    offset = np.full_like(array, -1)
+    offset[array >= 0] = arena.add("arrays", records) + ARRAY * number
+    return offset
 
 
 def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> dict[str, np.ndarray]:
@@ -247,7 +261,7 @@ def _paces(program: Program, unit_ps: np.ndarray, slot_ps: int) -> dict[str, np.
     work, interval, by_bus, kernel, launch = (np.zeros_like(replicas.layer) for _ in range(5))
     compute = np.full_like(replicas.layer, -1)
     vectors = {
-        i: vector_timing(system, slot_ps, int((layer.tiling.row_hi - layer.tiling.row_lo).max()))
+        i: vector_timing(system, slot_ps, int((layer.tiling.row_hi - layer.tiling.row_lo).max()), layer.tiling.passes)
         for i, layer in enumerate(program.layers)
         if layer.tiling is not None
     }
@@ -337,6 +351,7 @@ def _add_buffers(arena: Arena, program: Program) -> None:
         "buf_replica": buffers.replica,
         "buf_capacity": buffers.capacity,
         "buf_positions": buffers.positions,
+        "buf_taken": buffers.gathers * buffers.positions,
         "buf_copies": buffers.copies,
         "buf_ready": ready + starts,
         "buf_done": done + starts,

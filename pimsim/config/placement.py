@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
 
-from pimsim.config.base import Count, Fraction, Index, NotNegative, Spec
+from pimsim.config.base import Count, Fraction, Index, NotNegative, Positive, Spec
 from pimsim.errors import did_you_mean, shown
 
 ORDERS = ("snake", "bands")  #: placements that follow a rule
 SEARCHES = ("annealing", "amosa")  #: placements that are searched for, from one of ORDERS
 
 Order = Literal["snake", "bands"]
-Objective = Literal["latency", "mean", "spread", "energy", "peak"]
+Objective = Literal["latency", "mean", "spread", "energy", "peak", "temperature"]
 Temperature = Annotated[float, Field(ge=0, le=1e18, strict=True)]
 
 
@@ -41,10 +41,11 @@ class Weights(Spec):
     spread: NotNegative = 1.0  #: standard deviation of that time over the links
     energy: NotNegative = 1.0  #: energy of all flits of an image
     peak: NotNegative = 4.0  #: time for which the busiest link is busy: no image follows another faster
+    temperature: NotNegative = 0.0  #: of the hottest tile, over that of the air; of chips of several tiers
 
     @model_validator(mode="after")
     def _something_counts(self) -> Weights:
-        if not any((self.latency, self.mean, self.spread, self.energy, self.peak)):
+        if not any((self.latency, self.mean, self.spread, self.energy, self.peak, self.temperature)):
             raise ValueError("all weights are 0: nothing is left to search for")
         return self
 
@@ -57,11 +58,16 @@ class Annealing(Weights):
     seed: Index = 0  #: of the random numbers
     hot: Temperature = 0.1  #: temperature of the first move, in units of the change that a random move makes
     cold: Temperature = 1e-3  #: that of the last; it falls geometrically
+    interval_us: Positive | None = None
+    #: with a weight for temperature: time between images (in training, of an iteration) of a run before, over which
+    #: the energy of tiles is spread; None: that of the busiest unit, which no run beats
 
     @model_validator(mode="after")
     def _it_cools(self) -> Annealing:
         if not 0 < self.cold <= self.hot:
             raise ValueError(f"cold is {self.cold:g} and hot {self.hot:g}: it must be 0 < cold <= hot")
+        if self.interval_us is not None and not self.temperature:
+            raise ValueError("interval_us is for temperature, which has no weight")
         return self
 
 
@@ -83,6 +89,7 @@ class Amosa(Spec):
     steps: Count = 50  #: of cooling; the moves are divided among them
     point: Literal["knee", "weights"] = "knee"  #: nearest to the best of every objective, or of least weighted mean
     weights: Weights | None = None  #: with point: weights alone; None: each objective counts the same
+    interval_us: Positive | None = None  #: as of annealing, with temperature among the objectives
 
     @model_validator(mode="after")
     def _limits_and_objectives_agree(self) -> Amosa:
@@ -92,4 +99,6 @@ class Amosa(Spec):
             raise ValueError("objectives names one twice")
         if self.weights is not None and self.point != "weights":
             raise ValueError("weights belong to point: weights")
+        if self.interval_us is not None and "temperature" not in self.objectives:
+            raise ValueError("interval_us is for temperature, which is not among the objectives")
         return self

@@ -19,7 +19,10 @@ class TrainingKeys(Spec):
     weight_gradient: Literal["gpu", "outer"] | None = None
     #: gradients of weights: by GPU cores, or as outer products on crossbars that are written with the inputs of every
     #: image (PipeLayer); null: by GPU cores where there are any
-    transposed: Literal["copy"] = "copy"  #: transposed weights: a second copy in crossbars of its own
+    gradient_images: Count = 1
+    #: images of one kernel that makes gradients of weights; of those numbers that divide the batch, the largest up to it
+    transposed: Literal["copy", "array"] = "copy"
+    #: transposed weights: a second copy in crossbars of its own, or the same crossbars, read from the other side
 
     @model_validator(mode="after")
     def _sub_batch_belongs_to_its_norm(self) -> TrainingKeys:

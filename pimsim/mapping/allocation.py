@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -106,6 +106,16 @@ class _Packer:
                 self.at, self.free = at, self.per_tile
             self.free -= part.ima_hi - part.ima_lo
             self.room[at] -= values * self.word
+
+
+def slices_across(node: Node, tiling: Tiling, holder: list[PlacedSlice]) -> list[PlacedSlice]:
+    """The slices of a replica that reads the crossbars of another, ``holder``, from the other side; no IMA is its own."""
+    assert node.matrix is not None
+    return [
+        PlacedSlice(piece.tile, replace(cut_slice(tiling, node.matrix, piece.part.ima_lo, piece.part.ima_hi),
+                                        ima_lo=0, ima_hi=0))
+        for piece in holder
+    ]  # fmt: skip
 
 
 def digital_copies(node: Node, system: System, interval_windows: int) -> int:

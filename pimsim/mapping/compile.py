@@ -15,6 +15,7 @@ from pimsim.mapping.allocation import (
     digital_slices,
     edge_channels,
     place_matrices,
+    slices_across,
     unit_ns,
     unit_values,
 )
@@ -37,7 +38,7 @@ from pimsim.mapping.placement.layout import Layout, find_placement, start_of
 from pimsim.mapping.placement.search import Progress
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
-from pimsim.mapping.tiling import Tiling, tile_matrix, weight_bits
+from pimsim.mapping.tiling import Tiling, read_across, tile_matrix, weight_bits
 from pimsim.mapping.windows import Needs, find_needs
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
@@ -71,6 +72,15 @@ def require_sound(noc: Noc, fabric: Fabric) -> None:
     require_deadlock_free(fabric.topology, fabric.routing)
 
 
+def _tilings(dataflow: Dataflow, system: System) -> dict[int, Tiling]:
+    """Node -> its crossbars, for every node that multiplies with a matrix in some."""
+    nodes = dataflow.nodes
+    tilings = {i: tile_matrix(node, system) for i, node in enumerate(nodes) if node.has_crossbars}
+    across = {i: read_across(tilings[node.of]) for i, node in enumerate(nodes)
+              if node.kind == "mvm" and not node.has_crossbars}  # fmt: skip
+    return tilings | across
+
+
 @dataclass
 class _Rows:
     """Buffers while they are collected: one entry of each list for each (node, edge, replica)."""
@@ -84,6 +94,7 @@ class _Rows:
     done: list[np.ndarray] = field(default_factory=list)
     edge: list[tuple[int, int]] = field(default_factory=list)
     shared: list[int] = field(default_factory=list)
+    gathers: list[int] = field(default_factory=list)
     initial: list[int] = field(default_factory=list)
     kept: list[int] = field(default_factory=list)  #: emissions for which there may be places
 
@@ -93,9 +104,7 @@ class _Mapper:
 
     def __init__(self, dataflow: Dataflow, system: System, network: str) -> None:
         dataflow = onto_cores(dataflow, system)
-        self.tilings: dict[int, Tiling] = {
-            i: tile_matrix(node, system) for i, node in enumerate(dataflow.nodes) if node.kind == "mvm"
-        }
+        self.tilings = _tilings(dataflow, system)
         dataflow = onto_rows(dataflow, self.tilings)
         self.dataflow, self.system, self.network = dataflow, system, network
         self.nodes = self.dataflow.nodes
@@ -107,7 +116,7 @@ class _Mapper:
         self.replication, system = replication, self.system
         self.fabric: Fabric = build_fabric(system, replication.chips)
         self.copies = [
-            replication.copies[i]
+            replication.copies[node.of if node.of >= 0 else i]
             if node.kind == "mvm"
             else digital_copies(node, system, replication.interval_windows)
             for i, node in enumerate(self.nodes)
@@ -119,7 +128,7 @@ class _Mapper:
                 self.copies[i] = kernel_copies(node, max(1, self.cores))
             elif node.kind == "update":
                 self.copies[i] = self.copies[node.of]
-        matrices = {i: self.copies[i] for i in self.tilings}
+        matrices = {i: self.copies[i] for i in self.tilings if self.nodes[i].has_crossbars}
         turns, order = STRATEGIES[start_of(system.mapping)](matrices, self.fabric)
         self.order = order[~self.on_gpu[order]]
         self.turns = turns, self.order
@@ -139,7 +148,7 @@ class _Mapper:
                 self._place_digital(watch_edram=True)
                 return
             except NoRoom:
-                fewer = scale_down(self.replication, self.dataflow, self.system)
+                fewer = scale_down(self.replication, self.dataflow, self.tilings, self.system)
                 if fewer is None:  # as few as possible: say which layer is too large, or spill
                     self.placed = self._place_matrices(watch_edram=False)
                     self._place_digital(watch_edram=False)
@@ -148,7 +157,12 @@ class _Mapper:
 
     def _place_matrices(self, watch_edram: bool) -> list[list[list[PlacedSlice]]]:
         least = [[need.least for need in needs] for needs in self.needs]
-        return place_matrices(self.dataflow, self.tilings, least, self.turns, self.system, watch_edram)
+        placed = place_matrices(self.dataflow, self.tilings, least, self.turns, self.system, watch_edram)
+        for i, tiling in self.tilings.items():
+            node = self.nodes[i]
+            if not node.has_crossbars:
+                placed[i] = [slices_across(node, tiling, holder) for holder in placed[node.of]]
+        return placed
 
     def program(self, progress: Progress | None = None) -> Program:
         """What follows once everything has its tiles."""
@@ -157,7 +171,7 @@ class _Mapper:
         room = np.where(self.on_gpu, core_bytes(self.system), self.system.chip.tile.edram.kib * 1024)
         capacity, spilled = share_edram(demand, room, self.on_gpu, self.system.mapping.spill)
         packed = self._slices(spilled)
-        layout = Layout(self.dataflow.name, self.system, self.fabric, self._replicas(packed), packed)
+        layout = Layout(self.dataflow, self.system, self.fabric, self._replicas(packed), packed, self.tilings)
         placement = find_placement(
             layout, lambda: self._deliveries(demand, layout.replicas, packed, spilled, "ideal", "ideal"), progress
         )
@@ -172,7 +186,7 @@ class _Mapper:
         buffers = Buffers(
             replica=_ints(rows.replica), capacity=capacity, positions=_ints(rows.positions),
             copies=np.diff(demand.tile_first), source=_ints(rows.source), shared=_ints(rows.shared),
-            initial=_ints(rows.initial), ready=rows.ready, done=rows.done,
+            gathers=_ints(rows.gathers), initial=_ints(rows.initial), ready=rows.ready, done=rows.done,
         )  # fmt: skip
         return Program(
             dataflow=self.dataflow, system=self.system, chips=self.replication.chips, network=self.network,
@@ -188,7 +202,7 @@ class _Mapper:
         """Need lists of all edges; buffers in the order of replicas, then edges."""
         self.needs: list[list[Needs]] = [
             [
-                with_places(node, edge.holds, find_needs(
+                with_places(node, edge, find_needs(
                     edge, node.grid, self._positions_grid(edge.source), self.dealt[i], self.reach[i][e],
                 ), self.dealt[i][0])
                 for e, edge in enumerate(node.edges)
@@ -213,6 +227,7 @@ class _Mapper:
                     rows.done.append(need.done[window])
                     rows.edge.append((i, e))
                     rows.shared.append(edge.shared)
+                    rows.gathers.append(edge.gathers)
                     rows.initial.append(edge.initial)
                     rows.kept.append(emissions_kept(node, edge))
                 buffer_first.append(len(self.rows.replica))
@@ -373,7 +388,18 @@ class _Mapper:
             kernel_flops=np.ceil(kernels[0] * share).astype(np.int64),
             kernel_values=np.ceil(kernels[1] * share).astype(np.int64),
             written_rows=_ints([int(node.kind == "update") for node in self.nodes])[layer],
+            array=self._arrays(),
         )  # fmt: skip
+
+    def _arrays(self) -> np.ndarray:
+        """(V,) the replica whose crossbars are read from both sides; -1: from one."""
+        array = np.full(int(self.rep_base[-1]), -1, np.int64)
+        for i in self.tilings:
+            node = self.nodes[i]
+            if not node.has_crossbars:
+                holders = np.arange(self.rep_base[node.of], self.rep_base[node.of + 1])
+                array[self.rep_base[i] : self.rep_base[i + 1]] = array[holders] = holders
+        return array
 
     def _home_additions(self, slices: Slices, tile: np.ndarray) -> np.ndarray:
         """(V,) additions of the home tile: of its own slice, and of the partial sums that arrive there."""
@@ -447,7 +473,7 @@ class _Mapper:
                 replicas=self.copies[i],
                 tiling=self.tilings.get(i),
                 slices=tuple(piece.part for piece in self.placed[i][0]) if self.placed[i] else (),
-                weight_bits=weight_bits(node, self.system) if i in self.tilings else 0,
+                weight_bits=weight_bits(node, self.system) if node.has_crossbars else 0,
             )
             for i, node in enumerate(self.nodes)
         )

@@ -23,12 +23,15 @@ def deal(node: Node, copies: int, policy: str) -> tuple[np.ndarray, np.ndarray]:
     return deal_windows(node.grid, copies, policy)
 
 
-def with_places(node: Node, emissions: int, needs: Needs, first_window: np.ndarray) -> Needs:
+def with_places(node: Node, edge: Edge, needs: Needs, first_window: np.ndarray) -> Needs:
     """A kernel begins with all its inputs; beside a barrier there are places for a whole batch."""
     length = np.diff(needs.first)
     if node.kind == "gpu":
-        needs = replace(needs, ready=np.repeat(length, np.diff(first_window)), least=np.maximum(needs.least, length))
-    return needs if emissions == 1 else replace(needs, least=np.maximum(needs.least, emissions * length))
+        whole = np.repeat(length, np.diff(first_window))
+        needs = replace(needs, ready=edge.gathers * whole, least=np.maximum(needs.least, edge.gathers * length))
+        if edge.gathers > 1:  # nothing of the first image is free before all of the last is
+            needs = replace(needs, done=np.where(needs.done == whole, edge.gathers * whole, 0))
+    return needs if edge.holds == 1 else replace(needs, least=np.maximum(needs.least, edge.holds * length))
 
 
 def emissions_kept(node: Node, edge: Edge) -> int:
@@ -39,4 +42,4 @@ def emissions_kept(node: Node, edge: Edge) -> int:
     """
     if node.kind != "gpu" or edge.shared > 1:
         return max(1, edge.wanted)
-    return max(edge.wanted, node.emits_every if node.phase == "gradient" else 2)
+    return max(edge.wanted, edge.gathers * (node.emits_every if node.phase == "gradient" else 2))

@@ -13,6 +13,7 @@ from pimsim.mapping.allocation import PlacedSlice
 from pimsim.mapping.tiling import Slice, Tiling
 from pimsim.technology.gpu_core import kernel_ps
 from pimsim.workload.dataflow import Dataflow, Node
+from pimsim.workload.training.batched import whole_batches
 from pimsim.workload.training.regions import shares
 
 
@@ -25,6 +26,8 @@ def onto_cores(dataflow: Dataflow, system: System) -> Dataflow:
     if system.chip.gpu_core is None:
         return dataflow
     alone = system.chip.reram_tiles == 0
+    if alone and dataflow.batch > 1:
+        dataflow = whole_batches(dataflow, system.chip.gpu_cores)
     return replace(dataflow, nodes=tuple(
         _as_kernel(node, dataflow, system)
         if node.kind == "digital" and any(edge.holds > 1 for edge in node.edges)

@@ -48,6 +48,7 @@ class Replicas:
     kernel_flops: np.ndarray  #: (V,) of one run on a GPU core, 0 elsewhere
     kernel_values: np.ndarray  #: (V,) values that such a run moves between core and memory
     written_rows: np.ndarray  #: (V,) rows of each crossbar that a window writes, one after another
+    array: np.ndarray  #: (V,) replicas with the same number share their crossbars; -1: they are its own, if any
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,7 @@ class Buffers:
     copies: np.ndarray  #: (B,) slices that each must have received a position
     source: np.ndarray  #: (B,) layer that delivers
     shared: np.ndarray  #: (B,) runs that read the same emission
+    gathers: np.ndarray  #: (B,) emissions that one run takes together
     initial: np.ndarray  #: (B,) emissions that are there at the start
     ready: list[np.ndarray]  #: (windows of the replica,) ranks below this must have arrived
     done: list[np.ndarray]  #: (windows of the replica,) ranks below this are free after the window has read

@@ -7,6 +7,7 @@ through at most ``interval`` windows for one image; the smallest interval that f
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from pimsim.config.records import System
@@ -32,11 +33,12 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     Raises InputError where the network does not fit, with the number of chips that it needs.
     """
     _check_layer_names(dataflow, system)
-    mvm = [i for i, node in enumerate(dataflow.nodes) if node.kind == "mvm"]
-    longest = max((dataflow.nodes[i].windows for i in mvm), default=1)
+    work = vectors_of(dataflow, tilings)
+    mvm = list(work)
+    longest = max(work.values(), default=1)
 
     def tiles(interval: int) -> int:
-        demand = [(tilings[i].imas, _copies(dataflow, i, interval, system)) for i in mvm]
+        demand = [(tilings[i].imas, _copies(dataflow, i, work[i], interval, system)) for i in mvm]
         return tiles_needed(demand, system.chip.tile.imas)
 
     stated = system.mapping.interval_windows
@@ -50,7 +52,7 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     offered = chips * per_chip
     if tiles(unreplicated) > offered:
         crossbars = sum(
-            tilings[i].crossbars * _copies(dataflow, i, unreplicated, system) for i in mvm
+            tilings[i].crossbars * _copies(dataflow, i, work[i], unreplicated, system) for i in mvm
         )
         raise InputError(
             f"{dataflow.name} does not fit: it takes {crossbars:,} crossbars in {tiles(unreplicated):,} tiles, and "
@@ -60,10 +62,24 @@ def choose_replication(dataflow: Dataflow, tilings: dict[int, Tiling], system: S
     interval = unreplicated
     if system.mapping.replication == "balanced" and stated is None:
         interval = _smallest_that_fits(tiles, longest, offered)
-    return _replication(dataflow, interval, chips, system)
+    return _replication(dataflow, work, interval, chips, system)
 
 
-def scale_down(replication: Replication, dataflow: Dataflow, system: System) -> Replication | None:
+def vectors_of(dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> dict[int, int]:
+    """Matrix -> vectors that go through its crossbars in a run, if there is one copy.
+
+    Where they are read from both sides, those from the other side count for as many as they take passes.
+    """
+    work = {i: node.windows for i, node in enumerate(dataflow.nodes) if node.has_crossbars}
+    for i, node in enumerate(dataflow.nodes):
+        if node.kind == "mvm" and not node.has_crossbars:
+            work[node.of] += tilings[i].passes * node.windows
+    return work
+
+
+def scale_down(
+    replication: Replication, dataflow: Dataflow, tilings: Mapping[int, Tiling], system: System
+) -> Replication | None:
     """The next smaller demand when eDRAM, not crossbars, has run out: one more chip where their number is
     free, fewer copies where those are; None where neither is."""
     if system.chips == "auto":
@@ -71,18 +87,19 @@ def scale_down(replication: Replication, dataflow: Dataflow, system: System) -> 
     if system.mapping.replication == "none" or system.mapping.interval_windows is not None:
         return None
     interval = replication.asked_windows
-    longest = max((node.windows for node in dataflow.nodes if node.kind == "mvm"), default=1)
+    work = vectors_of(dataflow, tilings)
+    longest = max(work.values(), default=1)
     if interval >= longest:
         return None
-    return _replication(dataflow, min(longest, interval + max(1, interval // 16)), replication.chips, system)
+    return _replication(dataflow, work, min(longest, interval + max(1, interval // 16)), replication.chips, system)
 
 
-def _replication(dataflow: Dataflow, interval: int, chips: int, system: System) -> Replication:
+def _replication(dataflow: Dataflow, work: Mapping[int, int], interval: int, chips: int, system: System) -> Replication:
     nodes = dataflow.nodes
     copies = tuple(
-        _copies(dataflow, i, interval, system) if node.kind == "mvm" else 1 for i, node in enumerate(nodes)
+        _copies(dataflow, i, work[i], interval, system) if i in work else 1 for i in range(len(nodes))
     )
-    paces = [-(-node.windows // n) for node, n in zip(nodes, copies, strict=True) if node.kind == "mvm"]
+    paces = [-(-vectors // copies[i]) for i, vectors in work.items()]
     return Replication(copies, chips, interval, max(paces, default=max(node.windows for node in nodes)))
 
 
@@ -91,7 +108,7 @@ def _recurrent(dataflow: Dataflow, i: int) -> bool:
     return any(edge.source == i for edge in dataflow.nodes[i].edges)
 
 
-def _copies(dataflow: Dataflow, i: int, interval: int, system: System) -> int:
+def _copies(dataflow: Dataflow, i: int, vectors: int, interval: int, system: System) -> int:
     node = dataflow.nodes[i]
     assert node.matrix is not None
     if node.matrix.local:  # every window has weights of its own: one "replica" each
@@ -101,7 +118,7 @@ def _copies(dataflow: Dataflow, i: int, interval: int, system: System) -> int:
         return stated
     if system.mapping.replication == "none" or _recurrent(dataflow, i):
         return 1
-    return -(-node.windows // interval)
+    return min(-(-vectors // interval), node.windows)
 
 
 def _smallest_that_fits(tiles, longest: int, offered: int) -> int:  # type: ignore[no-untyped-def]
@@ -116,7 +133,7 @@ def _smallest_that_fits(tiles, longest: int, offered: int) -> int:  # type: igno
 
 
 def _check_layer_names(dataflow: Dataflow, system: System) -> None:
-    names = {node.name for node in dataflow.nodes if node.kind == "mvm"}
+    names = {node.name for node in dataflow.nodes if node.has_crossbars}
     for i, node in enumerate(dataflow.nodes):
         stated = system.mapping.layer_replication.get(node.name)
         if stated is None or node.matrix is None:

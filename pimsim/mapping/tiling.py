@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class Tiling:
     used_cells: int  #: cells that hold a weight's slice
     cells_per_weight: int
     crossbars_per_ima: int
+    passes: int = 1  #: reads for each bit slice of the inputs and group of driven wordlines
 
     @property
     def crossbars(self) -> int:
@@ -66,6 +67,16 @@ def tile_matrix(node: Node, system: System) -> Tiling:
         row_lo, row_hi, out_lo, out_hi = _blocks(matrix, array.rows, per_crossbar, system.mapping.crossbar_order)
     used = matrix.rows * matrix.columns * matrix.groups * slices
     return Tiling(row_lo, row_hi, out_lo, out_hi, used, slices, ima.crossbars)
+
+
+def read_across(tiling: Tiling) -> Tiling:
+    """The same crossbars with inputs on their bitlines and results on their wordlines: a transposable array.
+
+    The cells of a weight lie in neighbouring columns and count for different powers of two, so that they are driven
+    one after another.  No cell is counted: all are those of ``tiling``.
+    """
+    return replace(tiling, row_lo=tiling.out_lo, row_hi=tiling.out_hi, out_lo=tiling.row_lo, out_hi=tiling.row_hi,
+                   used_cells=0, passes=tiling.cells_per_weight)  # fmt: skip
 
 
 def _blocks(matrix: Matrix, rows: int, outputs: int, order: str) -> tuple[np.ndarray, ...]:

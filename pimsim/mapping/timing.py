@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-LOSSES = ("fill", "input", "network", "space", "edram", "bus", "core")
+LOSSES = ("fill", "input", "network", "space", "edram", "bus", "core", "array")
 """What windows waited for: the first inputs (pipeline fill); inputs that were not produced yet; inputs on their
-way; places for the output (back-pressure); the eDRAM or DRAM port; the bus; a GPU core, busy with other kernels."""
+way; places for the output (back-pressure); the eDRAM or DRAM port; the bus; a GPU core, busy with other kernels;
+crossbars that are just read from the other side."""
 
 
 class Standstill(Exception):

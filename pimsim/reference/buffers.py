@@ -14,15 +14,17 @@ from pimsim.mapping.program import Program
 class Buffer:
     """The places in which one replica keeps one of its inputs; ranks count on over the emissions of the producer.
 
-    ``shared`` runs of the replica read the same emission; ``initial`` emissions are there before the first is sent.
+    ``shared`` runs of the replica read the same emission, or a run reads ``gathers`` of them together; ``initial``
+    emissions are there before the first is sent.
     """
 
     def __init__(
-        self, env: simpy.Environment, capacity: int, positions: int, copies: int, shared: int, initial: int
-    ) -> None:
+        self, env: simpy.Environment, capacity: int, positions: int, copies: int, shared: int, gathers: int,
+        initial: int,
+    ) -> None:  # fmt: skip
         self.env = env
         self.capacity, self.positions, self.copies = capacity, positions, copies
-        self.shared, self.initial = shared, initial
+        self.shared, self.gathers, self.initial = shared, gathers, initial
         self.frontier = initial * positions  #: ranks below this have arrived in every slice
         self.base = 0  #: ranks below this are free again
         self._received: Counter[int] = Counter()  #: rank -> copies that have arrived
@@ -33,8 +35,8 @@ class Buffer:
         return (emission + self.initial) * self.positions + rank
 
     def needed(self, run: int, ready: int) -> int:
-        """Ranks that must have arrived for a window that needs the first ``ready`` of its run's emission."""
-        return run // self.shared * self.positions + ready
+        """Ranks that must have arrived for a window that needs the first ``ready`` of what its run reads."""
+        return run // self.shared * self.gathers * self.positions + ready
 
     def read(self, run: int, done: int) -> int:
         """Ranks that are free when a window has read which, alone with its run, would free the first ``done``.
@@ -42,7 +44,7 @@ class Buffer:
         Whatever several runs share is free once the last of them has read it.
         """
         last = (run + 1) % self.shared == 0
-        return run // self.shared * self.positions + (done if last else 0)
+        return run // self.shared * self.gathers * self.positions + (done if last else 0)
 
     def has_place(self, rank: int) -> bool:
         """Whether ``rank`` may be sent here."""
@@ -82,5 +84,5 @@ class Buffer:
 def build_buffers(env: simpy.Environment, program: Program) -> list[Buffer]:
     """All buffers of a program, with nothing in them but their initial emissions."""
     rows = program.buffers
-    columns = (rows.capacity, rows.positions, rows.copies, rows.shared, rows.initial)
+    columns = (rows.capacity, rows.positions, rows.copies, rows.shared, rows.gathers, rows.initial)
     return [Buffer(env, *row) for row in np.stack(columns, axis=1).tolist()]

@@ -98,12 +98,13 @@ class Durations:
         """(interval, latency) of vectors in the crossbars of a layer, from input register to S&A.
 
         Every beat drives some wordlines with some bits of the input; conversion and shift-and-add follow
-        one beat behind each other.
+        one beat behind each other.  From the other side bitlines are driven, the cells of a weight in as many passes.
         """
         ima, tiling = self.tile.ima, self.program.layers[layer].tiling
         assert tiling is not None
-        rows = min(int((tiling.row_hi - tiling.row_lo).max()), ima.crossbar.rows)
-        reads = ceil(Fraction(self.bits, ima.dac.bits)) * ceil(Fraction(rows, ima.crossbar.wordlines))
+        rows = int((tiling.row_hi - tiling.row_lo).max())
+        groups = ceil(Fraction(rows, ima.crossbar.wordlines))
+        reads = ceil(Fraction(self.bits, ima.dac.bits)) * groups * tiling.passes
         samples = max(ima.adc.columns, ceil(Fraction(ima.crossbars * ima.crossbar.columns, ima.adc.count)))
         read = max(ns_to_ps(ima.crossbar.read_ns), self.stage("crossbar_read"))
         sampling = self.occupied("conversion", "adc", cycles_to_ps(samples, ima.adc.sample_rate_gsps))

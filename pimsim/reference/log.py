@@ -21,8 +21,8 @@ class Log:
         self.lost = {reason: np.zeros(replicas, dtype=np.int64) for reason in LOSSES}
         self.windows_sent = 0
 
-    def wait(self, replica: int, due: int, asked: int, issued: int, transit: int) -> None:
-        """A window could have been asked for at ``due``, was at ``asked``, and had its places at ``issued``.
+    def wait(self, replica: int, due: int, asked: int, found: int, transit: int) -> None:
+        """A window could have been asked for at ``due``, was at ``asked``, and had its places at ``found``.
 
         ``transit``: how long the input was under way that it waited for; so much of the wait is the network's.
         """
@@ -31,7 +31,12 @@ class Log:
         late = asked - due
         self.lost["network"][replica] += min(late, transit)
         self.lost["input"][replica] += late - min(late, transit)
-        self.lost["space"][replica] += issued - asked
+        self.lost["space"][replica] += found - asked
+
+    def array(self, replica: int, found: int, issued: int) -> None:
+        """A window that had its places at ``found`` had its crossbars, which others read as well, at ``issued``."""
+        if self.last_start[replica] >= 0:
+            self.lost["array"][replica] += issued - found
 
     def start(self, run: int, window: int, replica: int, issued: int, now: int, port: str) -> None:
         """A window starts at ``now``; ``port``, edram, bus or core, is what it waited for since it was issued."""

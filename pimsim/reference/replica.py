@@ -6,6 +6,7 @@ import simpy
 from simpy.events import ProcessGenerator
 
 from pimsim.mapping.program import UNITS
+from pimsim.reference.arrays import Array
 from pimsim.reference.ports import serve
 from pimsim.reference.turns import Kind
 from pimsim.reference.world import World
@@ -23,6 +24,7 @@ class Replica:
         self.windows = range(rows.window_first[replica], rows.window_first[replica + 1])
         self.buffers = range(rows.buffer_first[replica], rows.buffer_first[replica + 1])
         self.slices = range(rows.slice_first[replica], rows.slice_first[replica + 1])
+        self.array = world.arrays.get(int(rows.array[replica]))  #: crossbars that it shares
         self.pace, self.pace_of_work, self.paced_by_bus = world.durations.pace(replica)
         self.waits_for = ""  #: in words, for a standstill
         self._sent = -1  #: the last window sent, counted over all runs
@@ -40,6 +42,8 @@ class Replica:
                 if self._emits(run):
                     yield from self._wait_for_places(run // self.emits_every, window)
                 self.world.log.wait(self.index, due, asked, self.env.now, transit)
+                if self.array:
+                    yield from self._wait_for_array(self.array)
                 started = self.env.process(self._issue(run, window))
         self.waits_for = ""
 
@@ -74,6 +78,11 @@ class Replica:
             if not self.world.buffers[b].has_place(rank):
                 return b
         return None
+
+    def _wait_for_array(self, array: Array) -> ProcessGenerator:
+        found = self.env.now
+        yield from array.take(self.index)
+        self.world.log.array(self.index, found, self.env.now)
 
     def _issue(self, run: int, window: int) -> ProcessGenerator:
         """Process, ends at the start of the window; value: the earliest start of the next."""
@@ -153,6 +162,8 @@ class TileReplica(Replica):
         start = max(issued, *begins)
         port = ports[begins.index(max(begins))]
         self.world.log.start(run, window, self.index, issued, start, port)
+        if self.array:
+            self.env.process(self.array.keep(start + self.pace))
         self.env.process(self._free(run, window, self._used_until(run, window, max(ends))))
         return start + self.pace
 

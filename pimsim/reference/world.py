@@ -1,4 +1,4 @@
-"""What all replicas share: ports, buffers, the network, and the log."""
+"""What all replicas share: ports, buffers, arrays, the network, and the log."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from simpy.events import ProcessGenerator
 from pimsim.config.records import StageName
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import PortCounts
+from pimsim.reference.arrays import build_arrays
 from pimsim.reference.buffers import build_buffers
 from pimsim.reference.durations import Durations
 from pimsim.reference.flits import FlitNetwork
@@ -32,6 +33,7 @@ class World:
         self.host_latency = ns_to_ps(program.system.host.latency_ns)
         self.ports = Ports(env, program)
         self.buffers = build_buffers(env, program)
+        self.arrays = build_arrays(env, self.slots, program)
         kind = FlitNetwork if program.network == "flit" else Network
         self.network = kind(env, program, self.ports, self.durations)
         self.tree_of_window = program.windows.tree.tolist()

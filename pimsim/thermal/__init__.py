@@ -1,14 +1,15 @@
 """Power map in, temperature map of a 3D stack out: steady state, transient, leakage.
 
 `stack` says what lies on what, `power_map` where heat is made, `grid` makes finite volumes of a stack, `conduction`
-solves for temperatures; `steady`, `transient` and `leakage` ask the questions, `columns` answers the first in a closed
-form for placement.  Nothing here knows of chips, networks or runs.
+solves for temperatures; `steady`, `transient` and `leakage` ask the questions.  `resistances` answers the first for
+thousands of powers in the same places, `columns` in a closed form.  Nothing here knows of chips, networks or runs.
 """
 
 from pimsim.thermal.columns import ColumnModel, column_model, column_temperatures
 from pimsim.thermal.conduction import Conduction
 from pimsim.thermal.leakage import FixedPoint, exponential_leakage, fixed_point
 from pimsim.thermal.power_map import PowerMap
+from pimsim.thermal.resistances import thermal_resistances
 from pimsim.thermal.stack import Layer, Stack, stack_for_tiers
 from pimsim.thermal.steady import Spot, TemperatureMap, steady_state
 from pimsim.thermal.transient import Transient, transient_response
@@ -16,5 +17,5 @@ from pimsim.thermal.transient import Transient, transient_response
 __all__ = [
     "ColumnModel", "Conduction", "FixedPoint", "Layer", "PowerMap", "Spot", "Stack", "TemperatureMap", "Transient",
     "column_model", "column_temperatures", "exponential_leakage", "fixed_point", "stack_for_tiers", "steady_state",
-    "transient_response",
+    "thermal_resistances", "transient_response",
 ]  # fmt: skip

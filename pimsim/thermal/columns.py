@@ -1,4 +1,4 @@
-"""Temperatures in a closed form, for placement: columns of tiers that do not touch each other.
+"""Temperatures in a closed form: columns of tiers that do not touch each other.
 
 Tier 0 is the farthest from the sink, as everywhere here; tiers below it have higher numbers.  The heat of a tier
 crosses every layer between it and the package, together with the heat of all tiers farther away:
@@ -9,6 +9,10 @@ where the shared resistance is that of the layers below the lower one of i and k
 the package that all columns share.  With R_s = 0, and for the tier farthest from the sink, this is the formula of Cong,
 Wei and Zhang (ICCAD 2004) that the placement of 3D chips has used since; for nearer tiers that formula leaves out the
 heat that comes through from farther ones, which is here.
+
+What lies beside each other does not warm each other more than what lies far apart: where powers differ little, the
+middle of a real die is the hottest, and here all columns are alike.  The searches of `pimsim.mapping.placement` take
+:mod:`pimsim.thermal.resistances` therefore.
 """
 
 from __future__ import annotations

@@ -37,6 +37,7 @@ class Edge:
     cols_lo: np.ndarray  #: (W,) int64
     cols_hi: np.ndarray  #: (W,) int64
     shared: int = 1  #: runs of the consumer that use the same emission of the producer, such as a batch's weights
+    gathers: int = 1  #: emissions of the producer that one run of the consumer takes together: the images of a kernel
     initial: int = 0  #: emissions that are there before the producer has begun: the weights of the first batch
     saved: bool = False  #: kept from the forward to the backward pass
     holds: int = 1
@@ -85,7 +86,8 @@ class Node:
     phase: Phase = "forward"
     every: int = 1  #: images of one run
     emits_every: int = 1  #: runs of one emission
-    of: int = -1  #: update: the node whose crossbars it writes
+    of: int = -1
+    #: update: the node whose crossbars it writes; mvm: the node whose crossbars it reads from the other side, or -1
     flops: int = 0  #: gpu: floating-point operations of one run
     memory_values: int = 0  #: gpu: values that one run's kernel moves between the core and its memory
     activation: tuple[str, ...] = ()  #: fused operations whose derivative depends on the values, in their order
@@ -94,6 +96,11 @@ class Node:
     def type(self) -> str:
         """The operation that gave the node its windows; the others are fused into it."""
         return self.operation.partition("+")[0]
+
+    @property
+    def has_crossbars(self) -> bool:
+        """Whether it has a matrix in crossbars of its own."""
+        return self.kind == "mvm" and self.of < 0
 
     @property
     def windows(self) -> int:

@@ -1,10 +1,11 @@
 """Placements that are searched for, against the snake: medians of 5 seeds.  Printed, never passed or failed on.
 
     python -m tests.benchmarks.placement           everything (about half an hour)
-    python -m tests.benchmarks.placement few       only what is named: few cores vgg run
+    python -m tests.benchmarks.placement few       only what is named: few cores vgg run heat
 
 ``few``, ``cores`` and ``vgg`` print the stated objective: the weighted mean of the objectives, those of the snake
-being 1.  ``run`` prints what it does for the packet network.
+being 1.  ``run`` prints what it does for the packet network, ``heat`` what weighing temperature does for the hottest
+tile of a chip of two kinds of tiles.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import pimsim
 from pimsim.config import load_system
 from pimsim.config.placement import Amosa, Annealing
+from pimsim.heat import temperatures
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.placement import snake
 from pimsim.mapping.placement.amosa import amosa
@@ -54,7 +56,7 @@ def compare(name: str, traffic: Traffic, ways: Ways, reference: Objectives) -> N
 
 
 def _shown(objectives: Objectives) -> str:
-    units = ("ns", "us", "us", "uJ", "us")
+    units = ("ns", "us", "us", "uJ", "us", "K")
     words = zip(objectives._fields, objectives, units, strict=True)
     return ", ".join(f"{name} {value:.4g} {unit}" for name, value, unit in words)
 
@@ -116,6 +118,38 @@ def run() -> None:
             print(f"{network:10}{placement:10}{every}, the first after {one.latency_ps / 1e6:.0f} us")
 
 
+def heat() -> None:
+    """Hottest tile by `pimsim thermal` and time of a run, without and with temperature among the objectives."""
+    searches = {
+        "annealing": ["mapping.placement=annealing"],
+        "annealing, temperature 4": ["mapping.placement=annealing", "mapping.annealing.temperature=4"],
+        "annealing, temperature 20": ["mapping.placement=annealing", "mapping.annealing.temperature=20"],
+        "amosa": ["mapping.placement=amosa"],
+        "amosa with temperature": ["mapping.placement=amosa",
+                                   "mapping.amosa.objectives=[latency, spread, energy, temperature]"],
+    }  # fmt: skip
+    for network, mode, batch in (("resnet18-cifar", "train", 8), ("resnet18-cifar", "infer", 64)):
+        snake = pimsim.simulate(network, "hetero-3d", mode=mode, batch=batch)  # type: ignore[arg-type]
+        interval_us = snake.times.run_ps / 1e6 / (1 if mode == "train" else batch)
+        print(f"{network}, {mode}, batch {batch}, on hetero-3d: snake {_heat_of(snake)}")
+        for name, keys in searches.items():
+            key = f"mapping.{keys[0].rpartition('=')[2]}"
+            known = [f"{key}.interval_us={interval_us}"] if "temperature" in name else []
+            for more in ([], known) if known else ([],):
+                runs = [
+                    _heat_of(pimsim.simulate(network, "hetero-3d", mode=mode, batch=batch,  # type: ignore[arg-type]
+                                             overrides=[*keys, *more, f"{key}.seed={seed}"]))
+                    for seed in range(3)
+                ]  # fmt: skip
+                print(f"  {name + (', time known' if more else ''):38}{'; '.join(runs)}")
+
+
+def _heat_of(result: pimsim.Result) -> str:
+    found = temperatures(result)
+    rise = found.temperature_k.max() - found.hottest.ambient_k
+    return f"{rise:.2f} K in {result.times.run_ps / 1e9:.3f} ms"
+
+
 if __name__ == "__main__":
-    for name in sys.argv[1:] or ("few", "cores", "vgg", "run"):
+    for name in sys.argv[1:] or ("few", "cores", "vgg", "run", "heat"):
         globals()[name]()

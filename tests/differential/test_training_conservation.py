@@ -63,7 +63,8 @@ def all_rows(case: TrainingCase) -> Program:
     tiers, rows = case.system.chip.tiers, case.system.chip.tile.ima.crossbar.rows
     norm = "sub-batch" if case.sub_batch else "batch"
     assert tiers is not None
-    options = Training(case.batch, rows, case.system.chip.gpu_cores, norm, case.sub_batch, case.weight_gradient)
+    options = Training(case.batch, rows, case.system.chip.gpu_cores, norm, case.sub_batch, case.weight_gradient,
+                       case.transposed, case.gradient_images)  # fmt: skip
     try:
         return map_network(expand_training(case.dataflow, options), case.system, case.network)
     except InputError:
@@ -106,15 +107,15 @@ def check_rows(result: Run) -> None:
     copy = np.arange(replicas.layer.size) - np.searchsorted(replicas.layer, replicas.layer)
     writer = {(nodes[layer].of, copy[v]): v for v, layer in enumerate(replicas.layer) if nodes[layer].phase == "update"
               and nodes[layer].kind == "update"}  # fmt: skip
-    holders = [v for v, layer in enumerate(replicas.layer) if nodes[layer].kind == "mvm"
-               and nodes[layer].phase in ("forward", "backward")]  # fmt: skip
-    assert len(writer) == len(holders)
-    for v in holders:
-        u = writer[replicas.layer[v], copy[v]]
+    users = {v: nodes[layer].of if nodes[layer].of >= 0 else layer for v, layer in enumerate(replicas.layer)
+             if nodes[layer].kind == "mvm" and nodes[layer].phase in ("forward", "backward")}  # fmt: skip
+    assert len(writer) == sum(holder == replicas.layer[v] for v, holder in users.items())
+    for v, holder in users.items():
+        u = writer[holder, copy[v]]
         assert _places(program, u) == _places(program, v)
         first, end = replicas.window_first[u : u + 2]
         rows = program.windows.position[first:end]
-        assert np.array_equal(np.sort(rows), np.arange(_tallest(program, v)))
+        assert np.array_equal(np.sort(rows), np.arange(_tallest(program, holder)))
         written, used = started(result, u), started(result, v)
         assert written.shape == (result.case.iterations, rows.size) and replicas.written_rows[u] == 1
         assert len(used) == result.images
@@ -131,9 +132,23 @@ def _places(program: Program, replica: int) -> list[tuple[int, int]]:
     return list(zip(program.slices.tile[of].tolist(), program.slices.crossbars[of].tolist(), strict=True))
 
 
-def _tallest(program: Program, replica: int) -> int:
-    """Rows in use of the crossbar of a replica that has most of them."""
-    tiling = program.layers[program.replicas.layer[replica]].tiling
+def check_arrays(result: Run) -> None:
+    """Crossbars that are read from both sides hold one vector at a time, in the same tiles for both."""
+    replicas = result.program.replicas
+    for array in set(replicas.array[replicas.array >= 0].tolist()):
+        sharing = np.flatnonzero(replicas.array == array)
+        assert sharing.size == 2 and sharing[0] == array
+        assert len({tuple(_places(result.program, v)) for v in sharing}) == 1
+        starts = [started(result, v).ravel() for v in sharing]
+        begins = np.concatenate(starts)
+        ends = begins + np.repeat(result.timing.interval_ps[sharing], [each.size for each in starts])
+        order = np.argsort(begins)
+        assert np.all(ends[order][:-1] <= begins[order][1:])
+
+
+def _tallest(program: Program, layer: int) -> int:
+    """Rows in use of the crossbar of a layer that has most of them."""
+    tiling = program.layers[layer].tiling
     assert tiling is not None
     return int((tiling.row_hi - tiling.row_lo).max())
 
@@ -221,6 +236,7 @@ def check_cores(result: Run) -> None:
 def test_what_goes_in_comes_out(case):
     result = run(case)
     check_rows(result)
+    check_arrays(result)
     check_buffers(result)
     check_messages(result)
     check_work(result)

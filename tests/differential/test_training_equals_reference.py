@@ -17,7 +17,8 @@ from tests.differential.training_cases import TrainingCase, training_cases
 
 COMMON = ("several iterations", "BatchNorm", "sub-batches", "shared kernels", "kernels that queue", "results that wait",
           "several gradients of a layer", "outer products", "copies of a layer", "updates of several rows",
-          "multi-tile layers", "shortcuts", "several GPU tiers", "slotted", "dynamic", "ideal")  # fmt: skip
+          "multi-tile layers", "shortcuts", "several GPU tiers", "gradients of several images", "arrays read from both sides", "turns at an array",
+          "slotted", "dynamic", "ideal")  # fmt: skip
 
 
 def features(case: TrainingCase, program: Program, timing: Timing) -> set[str]:
@@ -41,6 +42,9 @@ def features(case: TrainingCase, program: Program, timing: Timing) -> set[str]:
         "multi-tile layers": (program.slices.tree >= 0).any(),
         "shortcuts": any(node.operation == "Add" for node in nodes),
         "several GPU tiers": sum(kind == "gpu" for kind in case.system.chip.tiers or ()) > 1,
+        "gradients of several images": (program.buffers.gathers > 1).any(),
+        "arrays read from both sides": (replicas.array >= 0).any(),
+        "turns at an array": timing.lost_ps["array"].any(),
         "slotted": case.system.pipeline.schedule == "slotted",
         "dynamic": case.system.pipeline.schedule == "dynamic",
         "ideal": case.network == "ideal",

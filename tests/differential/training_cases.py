@@ -98,6 +98,8 @@ class TrainingCase:
     iterations: int
     sub_batch: int | None
     weight_gradient: str
+    transposed: str
+    gradient_images: int
 
     def program(self) -> Program:
         """The mapping of the case; a case that does not fit its system is not counted as an example."""
@@ -106,7 +108,7 @@ class TrainingCase:
         cores = self.system.chip.tiles // len(tiers) * sum(kind == "gpu" for kind in tiers)
         try:
             options = Training(self.batch, min(rows, 16), cores, "sub-batch" if self.sub_batch else "batch",
-                               self.sub_batch, self.weight_gradient)  # fmt: skip
+                               self.sub_batch, self.weight_gradient, self.transposed, self.gradient_images)  # fmt: skip
             program = map_network(expand_training(self.dataflow, options), self.system, self.network)
         except InputError:
             reject()
@@ -123,4 +125,6 @@ def training_cases(draw: st.DrawFn) -> TrainingCase:
     return TrainingCase(
         dataflow, draw(heterogeneous(dataflow)), draw(st.sampled_from(("packet", "packet", "ideal"))), batch,
         draw(st.integers(1, 3)), sub_batch, draw(st.sampled_from(("gpu", "gpu", "outer"))),
+        draw(st.sampled_from(("copy", "array"))),
+        draw(st.sampled_from([n for n in range(1, batch + 1) if batch % n == 0])),
     )  # fmt: skip

@@ -29,6 +29,7 @@ from pimsim.config.placement import Amosa
 from pimsim.engine.compiling import compiled, inlined
 from pimsim.mapping.placement.annealing import cool, weights_of
 from pimsim.mapping.placement.archive import Archive, cluster, knee, least_weighted, undominated
+from pimsim.mapping.placement.heat import Heat
 from pimsim.mapping.placement.objectives import Objectives
 from pimsim.mapping.placement.search import (
     Found,
@@ -40,6 +41,7 @@ from pimsim.mapping.placement.search import (
     exponential,
     judge,
     make,
+    may_move,
     objectives_of,
     place_on,
     propose,
@@ -66,14 +68,15 @@ class Kept(NamedTuple):
 
 
 def amosa(
-    traffic: Traffic, ways: Ways, settings: Amosa, sites: np.ndarray | None = None, progress: Progress | None = None
-) -> Found:
+    traffic: Traffic, ways: Ways, settings: Amosa, sites: np.ndarray | None = None, progress: Progress | None = None,
+    heat: Heat | None = None,
+) -> Found:  # fmt: skip
     """A Pareto set of placements, and the one of it that the settings choose.
 
     Arguments as those of :func:`pimsim.mapping.placement.annealing.anneal`.
     """
     place = np.arange(traffic.tiles)
-    state = begin(traffic, ways, place, place if sites is None else sites, settings.seed)
+    state = begin(traffic, ways, place, place if sites is None else sites, settings.seed, heat)
     start = objectives_of(state)
     kept = _nothing_kept(settings, traffic.tiles)
     climbs = len(settings.objectives) + 1
@@ -127,7 +130,7 @@ def _leave_only(kept: Kept, rows: np.ndarray) -> None:
 
 
 def _explore(state: State, kept: Kept, temperature: float, moves: int, hard_limit: int) -> None:
-    if state.sites.size < 2:
+    if not may_move(state):
         return
     while moves > 0:
         moves -= explore(state, kept, temperature, moves)
@@ -141,7 +144,7 @@ def _archive(settings: Amosa, kept: Kept, start: Objectives) -> Archive:
     values, places = kept.value[:size].copy(), kept.place[:size].copy()
     chosen = knee(values)
     if settings.point == "weights":
-        weights = weights_of(settings.weights) if settings.weights else Objectives(1.0, 1.0, 1.0, 1.0, 1.0)
+        weights = weights_of(settings.weights) if settings.weights else Objectives(*np.ones(len(Objectives._fields)))
         chosen = least_weighted(settings.objectives, values, start, weights)
     return Archive(settings.objectives, values, places, chosen)
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from pimsim.config.placement import Annealing, Weights
 from pimsim.engine.compiling import compiled, inlined
+from pimsim.mapping.placement.heat import Heat
 from pimsim.mapping.placement.objectives import Objectives, weighted
 from pimsim.mapping.placement.search import (
     Found,
@@ -23,6 +24,7 @@ from pimsim.mapping.placement.search import (
     exponential,
     judge,
     make,
+    may_move,
     objectives_of,
     place_on,
     propose,
@@ -36,19 +38,21 @@ SAMPLE = 1000  #: moves by which the unit of temperature is measured
 
 
 def anneal(
-    traffic: Traffic, ways: Ways, settings: Annealing, sites: np.ndarray | None = None, progress: Progress | None = None
-) -> Found:
+    traffic: Traffic, ways: Ways, settings: Annealing, sites: np.ndarray | None = None,
+    progress: Progress | None = None, heat: Heat | None = None,
+) -> Found:  # fmt: skip
     """A placement of small weighted mean; tile t of the traffic starts on tile t of the system.
 
     Args:
         traffic: flows between tiles.
         ways: of the system.
         settings: weights, moves, temperatures and seed.
-        sites: tiles that may change places; None: all.
+        sites: tiles that may change places with those of their kind; None: all.
         progress: called after every step.
+        heat: what warms what; None: temperature is no objective.
     """
     place = np.arange(traffic.tiles)
-    state = begin(traffic, ways, place, place if sites is None else sites, settings.seed)
+    state = begin(traffic, ways, place, place if sites is None else sites, settings.seed, heat)
     start = objectives_of(state)
     weights = weights_of(settings)
     unit = _usual_change(state, start, weights)
@@ -74,7 +78,7 @@ def weights_of(settings: Weights) -> Objectives:
 def cool(state: State, start: Objectives, weights: Objectives, temperature: float, moves: int) -> None:
     """Try so many moves at one temperature; at 0 nothing worse is accepted."""
     factors = _factors(start, weights)
-    if factors.any() and state.sites.size > 1:
+    if factors.any() and may_move(state):
         _cool(state, factors, temperature, moves, np.empty(factors.size), np.empty(3, np.int64))
         recount(state)  # the sum of squares without its rounding
 
@@ -82,7 +86,7 @@ def cool(state: State, start: Objectives, weights: Objectives, temperature: floa
 def _usual_change(state: State, start: Objectives, weights: Objectives) -> float:
     """Mean size of the change that a random move makes to the weighted mean."""
     factors = _factors(start, weights)
-    if not factors.any() or state.sites.size < 2:
+    if not factors.any() or not may_move(state):
         return 0.0
     return float(_sum_of_changes(state, factors, SAMPLE, np.empty(factors.size), np.empty(3, np.int64)) / SAMPLE)
 

@@ -6,7 +6,8 @@ link k is busy with one image (its flits, each as long as it occupies the link):
 - ``latency``: sum of (r h_ij + d_ij) f_ij over all pairs, divided by the sum of f_ij [ns a flit];
 - ``mean`` and ``spread``: mean and standard deviation of U_k over the L links between routers and chips [us];
 - ``peak``: the largest U_k [us]; no system puts out images faster than one in this time;
-- ``energy``: of all flits, by the length of links and by routers [uJ].
+- ``energy``: of all flits, by the length of links and by routers [uJ];
+- ``temperature``: of the hottest tile, over that of the air [K], see :mod:`pimsim.mapping.placement.heat`.
 
 The first three and energy are the objectives of many-core placement in the work of Joardar, Doppa, Pande and
 Chakrabarty.  A packet to several tiles is counted once on every link of its tree, as the network carries it.
@@ -18,6 +19,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pimsim.mapping.placement.heat import Heat, hottest_rise
 from pimsim.mapping.placement.traffic import Traffic
 from pimsim.mapping.placement.ways import Ways
 
@@ -30,9 +32,10 @@ class Objectives(NamedTuple):
     spread: float  #: [us] its standard deviation over the links
     energy: float  #: [uJ] of an image
     peak: float  #: [us] busy time of the busiest link for one image
+    temperature: float = 0.0  #: [K] of the hottest tile over that of the air; 0: not weighed
 
 
-def measure(traffic: Traffic, ways: Ways, place: np.ndarray) -> Objectives:
+def measure(traffic: Traffic, ways: Ways, place: np.ndarray, heat: Heat | None = None) -> Objectives:
     """The objectives of a placement, flow after flow.
 
     ``place`` (tiles,): the tile on which each tile of the traffic lies.
@@ -48,7 +51,8 @@ def measure(traffic: Traffic, ways: Ways, place: np.ndarray) -> Objectives:
             latency += int(traffic.flits[n]) * int(ways.delay_fs[way].sum())
             links.update(way.tolist())
         load[list(links)] += traffic.flits[n]
-    return summary(traffic, ways, latency, load * ways.hold_fs, int((load * ways.energy_aj).sum()))
+    found = summary(traffic, ways, latency, load * ways.hold_fs, int((load * ways.energy_aj).sum()))
+    return found if heat is None else found._replace(temperature=hottest_rise(heat, place))
 
 
 def summary(traffic: Traffic, ways: Ways, latency_fs: int, busy_fs: np.ndarray, energy_aj: int) -> Objectives:

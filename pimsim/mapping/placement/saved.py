@@ -125,7 +125,7 @@ def _objectives(data: dict[str, Any], key: str) -> Objectives | None:
     if key in data and data[key] is None:
         return None
     values = _item(data, key, dict)
-    if values.keys() != set(Objectives._fields):
+    if not set(Objectives._fields) - set(Objectives._field_defaults) <= values.keys() <= set(Objectives._fields):
         raise _Damage(f"{key} has other keys than {', '.join(Objectives._fields)}")
     return Objectives(**dict(zip(values, _numbers([*values.values()], key), strict=True)))
 

@@ -5,7 +5,8 @@ every flow to several tiles counts, link by link, how many of its ways use the l
 first way comes or the last one goes.
 
 Everything is summed in whole numbers but the squares of loads, whose order of adding is fixed; and random numbers
-and the exponential function are made here: a search gives the same placement on every machine.
+and the exponential function are made here: a search gives the same placement on every machine.  (One that weighs
+temperature does where the solver of heat gives the same resistances, to their last uK/W.)
 """
 
 from __future__ import annotations
@@ -18,12 +19,14 @@ import numpy as np
 
 from pimsim.engine.compiling import compiled, inlined
 from pimsim.mapping.placement.archive import Archive
+from pimsim.mapping.placement.heat import Heat
 from pimsim.mapping.placement.objectives import Objectives
 from pimsim.mapping.placement.traffic import Traffic
 from pimsim.mapping.placement.ways import Ways
 
 LATENCY, ENERGY, BUSY = range(3)  #: of ``sums``
-SITES, ROUTERS = range(2)  #: what a move exchanges: the tiles on two sites, or at two routers
+SITES, ROUTERS = range(2)  #: what a move exchanges: the tiles on two sites, or all of a kind at two routers
+_NO_HEAT = Heat(*(np.zeros(shape, np.int64) for shape in (0, (0, 0), 0)))
 
 Progress = Callable[[int, int], None]  #: (moves done, moves in all)
 
@@ -59,10 +62,18 @@ class State(NamedTuple):
     hold: np.ndarray  #: (L,) fs
     energy: np.ndarray  #: (L,) aJ
     ends: np.ndarray  #: (3,) flits over all pairs, and what their ends add for each: delay [fs], energy [aJ]
-    # sites that may change hands
+    # sites that may change hands, each with one of its kind
     sites: np.ndarray  #: those, in increasing order
-    near_first: np.ndarray  #: (points + 1,) of them, those at each point
+    kind: np.ndarray  #: (tiles,) of each site
+    kinds: int
+    alike_first: np.ndarray  #: (kinds + 1,) of them, those of each kind
+    alike: np.ndarray
+    near_first: np.ndarray  #: (points * kinds + 1,) of them, those of a kind at a point; or nearest to it, see _near
     near: np.ndarray
+    # heat; without places there is none
+    power: np.ndarray  #: (tiles,) uW of each tile
+    resistance: np.ndarray  #: (places, places) of a chip: from each, to each [uK/W]
+    always: np.ndarray  #: (places,) pK
     # what changes
     site: np.ndarray  #: (tiles,) of each tile
     tile: np.ndarray  #: (tiles,) at each site
@@ -71,11 +82,15 @@ class State(NamedTuple):
     load: np.ndarray  #: (L,) fs
     sums: np.ndarray  #: (3,) LATENCY [fs], ENERGY [aJ], BUSY [fs]: int64
     squares: np.ndarray  #: (1,) float64: sum of the squares of load
+    rise: np.ndarray  #: (tiles,) pK of each site over the air; none without heat
     random: np.ndarray  #: (1,) uint64: state of splitmix64
 
 
-def begin(traffic: Traffic, ways: Ways, place: np.ndarray, sites: np.ndarray, seed: int) -> State:
-    """The state of placement ``place`` (tiles,); only the tiles on ``sites`` may move, and only among them."""
+def begin(
+    traffic: Traffic, ways: Ways, place: np.ndarray, sites: np.ndarray, seed: int, heat: Heat | None = None
+) -> State:
+    """The state of placement ``place`` (tiles,); only the tiles on ``sites`` may move, and only among those of their
+    kind."""
     tiles, links = traffic.tiles, ways.number.size
     fans = np.diff(traffic.target_first)
     flow = np.repeat(np.arange(fans.size), fans)
@@ -83,21 +98,51 @@ def begin(traffic: Traffic, ways: Ways, place: np.ndarray, sites: np.ndarray, se
     row = np.where(fans > 1, np.cumsum(fans > 1) - 1, -1)
     received_first, received = _grouped(traffic.target, flow, tiles + 1)
     sent_first, sent = _grouped(source, np.arange(fans.size), tiles + 1)
-    near_first, near = _grouped(ways.point[sites], sites, ways.points)
+    alike_first, alike = _grouped(ways.kind[sites], sites, ways.kinds)
+    near_first, near = _near(ways, sites)
+    warmth = _NO_HEAT if heat is None else heat
     state = State(
         source=source, flits=traffic.flits.astype(np.int64), target_first=traffic.target_first,
         target=traffic.target, row=row, received_first=received_first, received=received, sent_first=sent_first,
         sent=sent, point=ways.point, points=ways.points, way_first=ways.first, way_link=ways.link,
         delay=ways.delay_fs, hold=ways.hold_fs, energy=ways.energy_aj,
         ends=np.array([traffic.pair_flits, ways.ends_delay_fs, ways.ends_energy_aj]),
-        sites=sites.astype(np.int64), near_first=near_first, near=near, site=place.astype(np.int64),
-        tile=np.argsort(place), at=np.append(ways.point[place], ways.host),
+        sites=sites.astype(np.int64), kind=ways.kind, kinds=ways.kinds, alike_first=alike_first, alike=alike,
+        near_first=near_first, near=near, power=warmth.power_uw,
+        resistance=np.ascontiguousarray(warmth.resistance.T), always=warmth.always,
+        site=place.astype(np.int64), tile=np.argsort(place), at=np.append(ways.point[place], ways.host),
         users=np.zeros((int((fans > 1).sum()), links), np.int16 if fans.max(initial=0) < 2**15 else np.int32),
         load=np.zeros(links, np.int64), sums=np.zeros(3, np.int64), squares=np.zeros(1),
+        rise=np.zeros_like(warmth.power_uw),
         random=np.array([seed], np.uint64),
     )  # fmt: skip
     recount(state)
     return state
+
+
+def may_move(state: State) -> bool:
+    """Whether there are two sites of one kind."""
+    return bool(np.diff(state.alike_first).max() > 1)
+
+
+def _near(ways: Ways, sites: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Sites of each kind near each point, row after row, ``point * kinds + kind``: first, sites.
+
+    Near are those at the point.  A point that has only those of another kind, as below a tier of GPU cores, or the
+    host, has the fewest links to them.
+    """
+    kinds, kind = ways.kinds, ways.kind[sites]
+    if kinds == 1:
+        return _grouped(ways.point[sites], sites, ways.points)
+    links = np.diff(ways.first).reshape(ways.points, ways.points)
+    rows = []
+    for point in range(ways.points):
+        for own in (sites[kind == each] for each in range(kinds)):
+            far = np.where(ways.point[own] == point, 0, links[point, ways.point[own]])
+            rows.append(own[far == far.min(initial=links.max())])
+    first = np.zeros(len(rows) + 1, np.int64)
+    np.cumsum([row.size for row in rows], out=first[1:])
+    return first, np.concatenate(rows).astype(np.int64)
 
 
 def _grouped(key: np.ndarray, value: np.ndarray, groups: int) -> tuple[np.ndarray, np.ndarray]:
@@ -136,6 +181,10 @@ def recount(S):  # type: ignore[no-untyped-def]
     S.squares[0] = 0.0
     for link in range(S.load.size):
         S.squares[0] += float(S.load[link]) * float(S.load[link])
+    for site in range(S.rise.size):
+        S.rise[site] = S.always[site % S.always.size]
+    for site in range(S.rise.size):
+        _warm(S, site, S.power[S.tile[site]])
 
 
 @inlined
@@ -203,11 +252,23 @@ def exchange(S, a, b):  # type: ignore[no-untyped-def]
     if S.point[a] != S.point[b]:
         _relocate(S, one, S.point[b])
         _relocate(S, other, S.point[a])
+    if S.rise.size and S.power[one] != S.power[other]:
+        _warm(S, a, S.power[other] - S.power[one])
+        _warm(S, b, S.power[one] - S.power[other])
+
+
+@inlined
+def _warm(S, site, power):  # type: ignore[no-untyped-def]
+    """So much more is drawn at a site: what that does to its chip."""
+    place = site % S.always.size
+    first = site - place
+    for k in range(S.always.size):
+        S.rise[first + k] += S.resistance[place, k] * power
 
 
 @compiled
 def exchange_routers(S, p, q):  # type: ignore[no-untyped-def]
-    """All tiles at router p change places with those at router q, as far as both have sites."""
+    """All tiles of row p of ``near`` change places with those of row q, as far as both have sites."""
     for k in range(min(S.near_first[p + 1] - S.near_first[p], S.near_first[q + 1] - S.near_first[q])):
         exchange(S, S.near[S.near_first[p] + k], S.near[S.near_first[q] + k])
 
@@ -225,6 +286,10 @@ def judge(S, values):  # type: ignore[no-untyped-def]
     values[2] = np.sqrt(max(0.0, S.squares[0] / links - mean * mean)) / 1e9
     values[3] = (float(S.sums[ENERGY]) + flits * S.ends[2]) / 1e12
     values[4] = float(peak) / 1e9
+    hottest = np.int64(0)
+    for site in range(S.rise.size):
+        hottest = max(hottest, S.rise[site])
+    values[5] = float(hottest) / 1e12
 
 
 @inlined
@@ -262,22 +327,26 @@ def exponential(x):  # type: ignore[no-untyped-def]
 
 @compiled
 def propose(S, move):  # type: ignore[no-untyped-def]
-    """A random move, written into ``move``: SITES or ROUTERS, and the two that change places.
+    """A random move, written into ``move``: SITES or ROUTERS, and the two sites, or rows of ``near``, that change
+    places.
 
-    Half of all moves bring a tile to a router at which one of its partners lies; a quarter exchange any two tiles, and
-    a quarter all tiles of two routers.
+    Half of all moves bring a tile to a router at which one of its partners lies, or next to it if that is of another
+    kind; a quarter exchange any two tiles, and a quarter all tiles of two routers.
     """
-    kind = draw(S) % 4
-    move[0] = ROUTERS if kind == 0 else SITES
+    what = draw(S) % 4
+    move[0] = ROUTERS if what == 0 else SITES
     move[1] = S.sites[draw(S) % S.sites.size]
-    move[2] = S.sites[draw(S) % S.sites.size]
-    if kind == 0:
-        move[1], move[2] = S.point[move[1]], S.point[move[2]]
-    elif kind > 1:
+    kind = S.kind[move[1]]
+    alike = S.alike_first[kind]
+    move[2] = S.alike[alike + draw(S) % (S.alike_first[kind + 1] - alike)]
+    if what == 0:
+        move[1], move[2] = S.point[move[1]] * S.kinds + kind, S.point[move[2]] * S.kinds + kind
+    elif what > 1:
         point = _point_of_a_partner(S, S.tile[move[1]])
-        sites = S.near_first[point + 1] - S.near_first[point] if point >= 0 else 0
+        near = point * S.kinds + kind
+        sites = S.near_first[near + 1] - S.near_first[near] if point >= 0 else 0
         if sites:
-            move[2] = S.near[S.near_first[point] + draw(S) % sites]
+            move[2] = S.near[S.near_first[near] + draw(S) % sites]
 
 
 @inlined

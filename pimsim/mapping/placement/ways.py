@@ -31,6 +31,7 @@ class Ways:
     """
 
     point: np.ndarray  #: (tiles,) int64 router of each tile
+    kind: np.ndarray  #: (tiles,) int64 what lies there, from 0; only what is of one kind may change places
     host: int  #: point of the host; -1: there is none
     first: np.ndarray  #: (P * P + 1,) int64: the way from p to q is link[first[p * P + q]:first[p * P + q + 1]]
     link: np.ndarray  #: (steps,) int32 links, 0..L-1
@@ -47,6 +48,11 @@ class Ways:
         return round((self.first.size - 1) ** 0.5)
 
     @property
+    def kinds(self) -> int:
+        """Kinds of tiles."""
+        return int(self.kind.max(initial=0)) + 1
+
+    @property
     def tiles(self) -> int:
         """Places for tiles."""
         return int(self.point.size)
@@ -61,8 +67,8 @@ def ways_of_system(fabric: Fabric, system: System) -> Ways:
     hold, delay, energy = _flit_costs(fabric, system)
     inject, eject = 0, fabric.n_tiles  # the first link of either kind
     return Ways(
-        point=point, host=host, first=first, link=link, number=number,
-        hold_fs=hold[number], delay_fs=delay[number], energy_aj=energy[number],
+        point=point, kind=np.tile(system.chip.on_gpu, fabric.chips).astype(np.int64), host=host, first=first, link=link,
+        number=number, hold_fs=hold[number], delay_fs=delay[number], energy_aj=energy[number],
         ends_delay_fs=int(delay[inject] + delay[eject]), ends_energy_aj=int(energy[eject]),
     )  # fmt: skip
 
@@ -84,7 +90,7 @@ def ways_of_topology(
     channel = number - fabric.first_channel
     energy = topology.length_mm[channel] * link_energy + router_energy
     return Ways(
-        point=point, host=host, first=first, link=link, number=number,
+        point=point, kind=np.zeros_like(point), host=host, first=first, link=link, number=number,
         hold_fs=topology.flit_cycles[channel].astype(np.int64) * _FS_PER_NS,
         delay_fs=(router_cycles + topology.latency[channel].astype(np.int64)) * _FS_PER_NS,
         energy_aj=np.rint(energy * _AJ_PER_PJ).astype(np.int64),

@@ -22,7 +22,7 @@ def check_dataflow(dataflow: Dataflow) -> None:
             raise ValueError(f"{node.name}: a batch of {dataflow.batch} is not a whole number of its emissions")
         if node.kind == "update":
             updates[node.of] = updates.get(node.of, 0) + 1
-    held = [index for index, node in enumerate(dataflow.nodes) if node.kind == "mvm"]
+    held = [index for index, node in enumerate(dataflow.nodes) if node.has_crossbars]
     wrong = [index for index in sorted({*held, *updates}) if updates.get(index) != 1 or index not in held]
     if wrong:
         name = dataflow.nodes[wrong[0]].name
@@ -31,7 +31,7 @@ def check_dataflow(dataflow: Dataflow) -> None:
 
 def _check_edge(dataflow: Dataflow, index: int, edge: Edge) -> None:
     node, source = dataflow.nodes[index], dataflow.nodes[edge.source]
-    if source.every * source.emits_every != node.every * edge.shared:
+    if source.every * source.emits_every * edge.gathers != node.every * edge.shared:
         raise ValueError(f"{node.name}: the edge from {source.name} is not balanced")
     if edge.source >= index and not edge.initial:
         raise ValueError(f"{node.name}: the edge from {source.name} points forward")

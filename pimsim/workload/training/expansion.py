@@ -20,6 +20,7 @@ from pimsim.workload.training.graph import Contribution, Graph, kind_for_vectors
 from pimsim.workload.training.matrices import Weights, check_trainable
 from pimsim.workload.training.normalization import TYPE, BatchNorms
 from pimsim.workload.training.options import Training
+from pimsim.workload.training.regions import values_read
 from pimsim.workload.training.room import with_room
 
 SGD_NOTE = "plain gradient descent: without GPU cores there is no memory for momentum"
@@ -85,7 +86,7 @@ def _kernel(graph: Graph, node: Node) -> Node:
     if kind_for_vectors(graph.options) == "digital":
         return replace(node, kind="digital")
     values = sum(node.actions.values()) * node.windows
-    moved = node.positions * node.channels + sum(graph.values(edge) for edge in node.edges)
+    moved = node.positions * node.channels + sum(values_read(edge) for edge in node.edges)
     return replace(node, actions={}, flops=values, memory_values=moved)
 
 

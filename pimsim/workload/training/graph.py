@@ -10,6 +10,7 @@ import numpy as np
 from pimsim.workload.dataflow import Edge, Kind, Node
 from pimsim.workload.spans import Span, everything, identity, transposed
 from pimsim.workload.training.options import Training
+from pimsim.workload.training.regions import values_read
 from pimsim.workload.views import Grid
 
 DERIVED_FROM_INPUT = frozenset(
@@ -56,7 +57,7 @@ class Graph:
     def kernel(self, name: str, operation: str, grid: Grid, channels: int, edges: list[Edge], flops: int,
                **rest: Any) -> int:  # fmt: skip
         """Append a gpu node; every value that it reads or writes passes the core's memory once."""
-        moved = grid[0] * grid[1] * channels + sum(self.values(edge) for edge in edges)
+        moved = grid[0] * grid[1] * channels + sum(values_read(edge) for edge in edges)
         rest.setdefault("memory_values", moved)
         return self.add(Node(name, "gpu", operation, grid, channels, tuple(edges), flops=flops, **rest))
 
@@ -84,10 +85,6 @@ class Graph:
         rows = transposed(Span(edge.rows_lo, edge.rows_hi), height)
         cols = transposed(Span(edge.cols_lo, edge.cols_hi), width)
         return (_to_first(rows), _to_first(cols)) if node.reduces else (rows, cols)
-
-    def values(self, edge: Edge) -> int:
-        """Values that one run reads through an edge, each once."""
-        return _extent(edge.rows_lo, edge.rows_hi) * _extent(edge.cols_lo, edge.cols_hi) * edge.channels
 
     # gradients
 
@@ -134,12 +131,6 @@ def kind_for_vectors(options: Training) -> Kind:
 def _to_first(each: Span) -> Span:
     """Every index that needs something needs 0: the one result of a node that reduces."""
     return Span(np.zeros(len(each), np.int64), np.where(each.hi >= each.lo, 0, -1))
-
-
-def _extent(low: np.ndarray, high: np.ndarray) -> int:
-    """Positions from the first to the last that is needed."""
-    filled = high >= low
-    return int(high[filled].max() - low[filled].min()) + 1 if filled.any() else 0
 
 
 def _key(part: Contribution) -> tuple[int, Span, Span]:

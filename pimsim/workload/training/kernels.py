@@ -52,4 +52,4 @@ OPTIMISER_VALUES = 4
 """Values a weight moves in memory: gradient and momentum in, momentum and step out."""
 
 ACCUMULATE_VALUES = 2
-"""Values a weight moves in memory for each image: the sum of gradients so far, in and out."""
+"""Values a weight moves in memory for each kernel: the sum of gradients so far, in and out."""

@@ -10,7 +10,7 @@ from pimsim.workload.dataflow import Edge, Matrix, Node
 from pimsim.workload.spans import identity
 from pimsim.workload.training import kernels
 from pimsim.workload.training.graph import Contribution, Graph, backward_name
-from pimsim.workload.training.regions import shares, whole_region
+from pimsim.workload.training.regions import shares, values_read, whole_region
 from pimsim.workload.training.written import written_gradient
 
 
@@ -31,6 +31,7 @@ class Copy:
 
     holder: int  #: index of the mvm node
     trained_by: tuple[Part, ...]
+    reader: int | None = None  #: index of the mvm node that reads them from the other side
 
 
 class Weights:
@@ -49,6 +50,9 @@ class Weights:
         on_cores = self.graph.options.weight_gradient == "gpu"
         parts = self._gradients(c, delta) if on_cores else (self._written(c, delta),)
         self.parts += [(c, part) for part in parts]
+        if self.graph.options.transposed == "array":
+            self.copies.append(Copy(c, parts, self._across(c, delta)))
+            return
         self.copies.append(Copy(c, parts))
         first = 0
         for at, edge in enumerate(self.graph.nodes[c].edges):
@@ -87,6 +91,47 @@ class Weights:
         graph.sent_back(edge.source, Contribution(holder, channels, rows, cols))
         return holder
 
+    def _across(self, c: int, delta: int) -> int | None:
+        """The node that reads the crossbars of c from the other side; None where nobody needs what comes out.
+
+        A vector of the gradient gives what one window of c sends back to each value that it read.  Where windows
+        overlap, what several of them send back to a position is added up in digital units.
+        """
+        graph, node, matrix = self.graph, self.graph.nodes[c], _matrix(self.graph.nodes[c])
+        if not any(graph.trained[edge.source] for edge in node.edges):
+            return None
+        kernel, taken = matrix.kernel_positions, matrix.columns * matrix.groups
+        reader = graph.add(
+            Node(
+                backward_name(node, 0), "mvm", "Transposed", node.grid, _inputs(node) * kernel,
+                (graph.each(delta, taken),), Matrix(matrix.columns, matrix.rows, matrix.groups), macs=node.macs,
+                phase="backward", of=c,
+            )
+        )  # fmt: skip
+        for at, edge in enumerate(node.edges):
+            if graph.trained[edge.source]:
+                graph.sent_back(edge.source, self._added_up(c, at, reader))
+        return reader
+
+    def _added_up(self, c: int, at: int, reader: int) -> Contribution:
+        """What ``reader`` sends back to input ``at`` of c."""
+        graph, node = self.graph, self.graph.nodes[c]
+        edge = node.edges[at]
+        rows, cols = graph.windows_of(c, edge)
+        channels = edge.channels * _matrix(node).kernel_positions
+        if rows.is_points and cols.is_points:
+            return Contribution(reader, channels, rows, cols)
+        grid = graph.nodes[edge.source].output_grid
+        added = -(-node.windows * channels // (grid[0] * grid[1]))
+        index = graph.add(
+            Node(
+                f"{graph.nodes[reader].name}/overlap:{at}", "digital", "OverlapAdd", grid, edge.channels,
+                (Edge(reader, channels, rows.lo, rows.hi, cols.lo, cols.hi),), actions={"vector": added},
+                phase="backward",
+            )
+        )  # fmt: skip
+        return Contribution(index, edge.channels, identity(grid[0]), identity(grid[1]))
+
     def _wordlines(self, node: Node) -> int:
         """Wordlines that a matrix takes in its crossbars, at most: they are written one after the other."""
         matrix = _matrix(node)
@@ -107,21 +152,22 @@ class Weights:
         graph, node = self.graph, self.graph.nodes[c]
         matrix, channels, rows = _matrix(node), _inputs(node), self._wordlines(node)
         weights = matrix.kernel_positions * (last - first) * matrix.columns
+        images = graph.options.gradient_images
         edges, start = [], 0
         for edge in node.edges:
             share = min(last, start + edge.channels) - max(first, start)
             if share > 0:
-                edges.append(whole_region(edge, share, rows))
+                edges.append(whole_region(edge, share, rows, images))
             start += edge.channels
         per_group = channels // matrix.groups
         groups = -(-last // per_group) - first // per_group
-        edges.append(graph.all_of(delta, (rows, 1), matrix.columns * groups))
+        edges.append(graph.all_of(delta, (rows, 1), matrix.columns * groups, gathers=images))
         macs = node.macs * last // channels - node.macs * first // channels
-        read = sum(graph.values(edge) for edge in edges)
+        read = sum(values_read(edge) for edge in edges)
         index = graph.kernel(
             f"{node.name}/gradient:{j}", "WeightGradient", (rows, 1), -(-weights // rows), edges,
-            kernels.GRADIENT * macs, memory_values=read + kernels.ACCUMULATE_VALUES * weights,
-            phase="gradient", emits_every=graph.options.batch, macs=macs,
+            images * kernels.GRADIENT * macs, memory_values=images * read + kernels.ACCUMULATE_VALUES * weights,
+            phase="gradient", every=images, emits_every=graph.options.batch // images, macs=images * macs,
         )  # fmt: skip
         return Part(j, index, first, last, weights)
 
@@ -162,7 +208,11 @@ class Weights:
                 )
             )  # fmt: skip
             new = graph.all_of(update, holder.grid, 0, shared=options.batch, initial=1)
-            graph.nodes[copy.holder] = replace(graph.nodes[copy.holder], edges=(*holder.edges, new))
+            graph.nodes[copy.holder] = replace(holder, edges=(*holder.edges, new))
+            if copy.reader is not None:
+                reader = graph.nodes[copy.reader]
+                new = graph.all_of(update, reader.grid, 0, shared=options.batch, initial=1)
+                graph.nodes[copy.reader] = replace(reader, edges=(*reader.edges, new))
 
 
 def weights_of(node: Node) -> int:

@@ -16,8 +16,9 @@ WeightGradient = Literal["gpu", "outer"]
 """Where gradients of weights are made: by GPU cores, from the saved inputs and the gradient of the outputs; or as outer
 products on crossbars that are written with the inputs of every image (PipeLayer)."""
 
-Transposed = Literal["copy"]
-"""How the backward pass reads the transposed weights: from a second copy in crossbars of its own."""
+Transposed = Literal["copy", "array"]
+"""How the backward pass reads the transposed weights: from a second copy in crossbars of its own, or out of those of
+the forward pass, from the other side (a transposable array)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Training:
     sub_batch: int | None = None  #: images of one statistic, for norm ``sub-batch``; divides the batch
     weight_gradient: WeightGradient = "gpu"
     transposed: Transposed = "copy"
+    gradient_images: int = 1  #: of one kernel that makes gradients of weights on GPU cores; divides the batch
 
     def __post_init__(self) -> None:
         """Refuse what does not fit together.
@@ -45,6 +47,10 @@ class Training:
             if getattr(self, key) not in get_args(allowed):
                 what = f"{shown(getattr(self, key))} is not known"
                 raise InputError(what, key=key, allowed=get_args(allowed))
+        _whole("gradient_images", self.gradient_images, 1)
+        if self.batch % self.gradient_images:
+            what = f"kernels of {self.gradient_images} images do not divide a batch of {self.batch}"
+            raise InputError(what, key="gradient_images")
         self._check_sub_batch()
 
     def _check_sub_batch(self) -> None:

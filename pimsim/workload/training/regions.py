@@ -1,19 +1,18 @@
-"""Edges of windows that take a layer's data row of crossbars by row."""
+"""What windows need all together: of a layer's data that goes to crossbars row by row, of a kernel's inputs."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from pimsim.workload.dataflow import Edge, Node
-from pimsim.workload.spans import Span
 
 
-def whole_region(edge: Edge, channels: int, rows: int) -> Edge:
+def whole_region(edge: Edge, channels: int, rows: int, gathers: int = 1) -> Edge:
     """Every position that some window of an edge needs, for each of ``rows`` windows; kept for the backward pass."""
-    low, high = _hull(Span(edge.rows_lo, edge.rows_hi))
-    left, right = _hull(Span(edge.cols_lo, edge.cols_hi))
+    (low, high), (left, right) = _hull(edge.rows_lo, edge.rows_hi), _hull(edge.cols_lo, edge.cols_hi)
     down, up = np.full(rows, low, np.int64), np.full(rows, high, np.int64)
-    return Edge(edge.source, channels, down, up, np.array([left]), np.array([right]), saved=True)
+    return Edge(edge.source, channels, down, up, np.array([left]), np.array([right]), saved=True,
+                gathers=gathers)  # fmt: skip
 
 
 def shares(index: int, source: Node, rows: int) -> Edge:
@@ -24,6 +23,12 @@ def shares(index: int, source: Node, rows: int) -> Edge:
     return Edge(index, source.channels, low, high, np.array([0]), np.array([width - 1]))
 
 
-def _hull(each: Span) -> tuple[int, int]:
-    filled = each.hi >= each.lo
-    return (int(each.lo[filled].min()), int(each.hi[filled].max())) if filled.any() else (0, -1)
+def values_read(edge: Edge) -> int:
+    """Values that one run reads through an edge, each once."""
+    (low, high), (left, right) = _hull(edge.rows_lo, edge.rows_hi), _hull(edge.cols_lo, edge.cols_hi)
+    return (high - low + 1) * (right - left + 1) * edge.channels
+
+
+def _hull(lo: np.ndarray, hi: np.ndarray) -> tuple[int, int]:
+    filled = hi >= lo
+    return (int(lo[filled].min()), int(hi[filled].max())) if filled.any() else (0, -1)

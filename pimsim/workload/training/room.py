@@ -38,7 +38,7 @@ def with_room(nodes: Sequence[Node], batch: int) -> tuple[Node, ...]:
             if not (edge.initial or is_barrier(edge)) and passed[edge.source] < passed[user]:
                 holds = max(holds, together // (source.every * source.emits_every))
             if edge.saved:
-                wanted = stages[user] - stages[edge.source] + (not is_stage(nodes[user]))
+                wanted = stages[user] - stages[edge.source] + (not is_stage(nodes[user])) + edge.gathers - 1
             edges.append(replace(edge, holds=holds, wanted=max(min(wanted, emitted), holds)))
         result.append(replace(node, edges=tuple(edges)))
     return tuple(result)

@@ -16,7 +16,7 @@ from pimsim.errors import InputError
 from pimsim.workload.dataflow import Edge, Matrix, Node
 from pimsim.workload.spans import identity
 from pimsim.workload.training.graph import Graph
-from pimsim.workload.training.regions import whole_region
+from pimsim.workload.training.regions import values_read, whole_region
 
 NOTE = "sums of weight gradients over the batch lie in memory arrays; their room is not counted"
 
@@ -39,7 +39,7 @@ def written_gradient(graph: Graph, c: int, delta: int, overlap: bool) -> int:
     channels = sum(edge.channels for edge in data)
     kernel = matrix.kernel_positions
     first = replace(data[0], channels=1)
-    rows, columns = (graph.values(first), channels) if overlap else (node.windows, channels * kernel)
+    rows, columns = (values_read(first), channels) if overlap else (node.windows, channels * kernel)
     passes = kernel if overlap else 1
     turned = graph.add(
         Node(
