@@ -16,7 +16,8 @@ from pimsim.errors import InputError, shown
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill, Timing
-from pimsim.results import Result, build_result, with_endurance
+from pimsim.results import Result, build_result, with_endurance, with_ideal_network
+from pimsim.results.ideal_network import on_ideal_network
 from pimsim.results.trace import TraceFile
 from pimsim.results.training_record import MoreIterations
 from pimsim.workload import Dataflow, Workload, load_workload, lower
@@ -48,6 +49,7 @@ def simulate(
     placing: Progress | None = None,
     trace: TraceFile | None = None,
     endurance: float | tuple[float, float] | None = None,
+    compare_ideal: bool = False,
 ) -> Result:
     """Run a network on a system of chips.
 
@@ -74,6 +76,7 @@ def simulate(
         trace: an open :class:`pimsim.results.trace.TraceFile`.
         endurance: writes that a cell bears, or of the median cell with the standard deviation of log10 over the
             cells; None: both ends of the range of ReRAM.
+        compare_ideal: a second run of the same Program on an ideal network (``result.times_on_ideal``).
 
     Raises:
         InputError: something given is wrong, or the network does not fit the system.
@@ -97,6 +100,9 @@ def simulate(
     if few < iterations and steady is None:
         few, timing = iterations, _run(program, batch * iterations, engine, progress, trace)
     result = build_result(program, timing, batch * few, engine)
+    if compare_ideal:
+        ideal = on_ideal_network(program)
+        result = with_ideal_network(result, ideal, _run(ideal, batch * few, engine, progress, None))
     if steady is not None and result.training is not None:
         more = MoreIterations(iterations, steady.done_ps_of_last, steady.error_ps, steady.interval_ps)
         result = replace(result, training=replace(result.training, more=more))
@@ -142,11 +148,20 @@ def _map_training(network: Workload, system: System, batch: int, noc: str, placi
 
 def training_options(system: System, batch: int, chips: int = 1) -> Training:
     """What the expansion of a network needs to know of a system of so many chips, for batches of so many images."""
-    keys, cores = system.training, system.chip.gpu_cores * chips
+    keys, cores, array = system.training, system.chip.gpu_cores * chips, system.chip.tile.ima.crossbar
+    if keys.transposed == "array" and array.rows != array.columns:
+        what = f"crossbars of {array.rows} rows and {array.columns} columns cannot be read from both sides"
+        raise InputError(what, key="training.transposed", allowed="copy, or as many rows as columns")
     return Training(
-        batch=batch, rows=system.chip.tile.ima.crossbar.rows, cores=cores, norm=keys.norm, sub_batch=keys.sub_batch,
+        batch=batch, rows=array.rows, cores=cores, norm=keys.norm, sub_batch=keys.sub_batch,
         weight_gradient=keys.weight_gradient or ("gpu" if cores else "outer"), transposed=keys.transposed,
+        gradient_images=_divisor(batch, keys.gradient_images) if system.chip.reram_tiles else 1,
     )  # fmt: skip
+
+
+def _divisor(number: int, most: int) -> int:
+    """The largest divisor of ``number`` up to ``most``."""
+    return next(each for each in range(min(number, most), 0, -1) if number % each == 0)
 
 
 def check_batch(batch: int) -> None:

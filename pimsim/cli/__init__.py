@@ -141,6 +141,8 @@ cli.add_command(report)
 @_INPUT
 @click.option("--baseline", "baselines", metavar="v100,h100,...", help="Print speed-up and energy beside GPUs "
               "(`pimsim baseline list`).")  # fmt: skip
+@click.option("--compare-ideal", is_flag=True, help="Run once more on an ideal network: the share of time that packets "
+              "cost by waiting for each other.")  # fmt: skip
 @click.option("--out", metavar="DIR", help="Write result.json, layers.csv and plots there.")
 @click.option("--trace", metavar="FILE", help="Write a timeline for Perfetto (.json or .json.gz).")
 @click.option("--trace-from", type=float, metavar="NS", help="Start of the timeline; default: 0.")
@@ -162,6 +164,7 @@ def run(
     overrides: tuple[str, ...],
     inputs: tuple[str, ...],
     baselines: str | None,
+    compare_ideal: bool,
     out: str | None,
     as_json: bool,
     quiet: bool,
@@ -190,7 +193,7 @@ def run(
             result = _estimate(workload, system, batch=batch, overrides=overrides, input_shapes=shapes)
         else:
             result = _simulate(workload, system, mode=mode, batch=batch, iterations=iterations, exact=exact,
-                               noc=noc, engine=engine, overrides=overrides,
+                               noc=noc, engine=engine, overrides=overrides, compare_ideal=compare_ideal,
                                input_shapes=shapes, progress=bar, placing=bar.counting("placing tiles"),
                                trace=timeline)  # fmt: skip
         if borne is not None:
@@ -223,6 +226,9 @@ def _check_estimate(trace: str | None) -> None:
         given, source = context.params[name], context.get_parameter_source(name)
         if given != known and source is not None and source.name == "COMMANDLINE":
             raise InputError(f"{given} does not go with --fidelity analytical", key=f"--{name}", allowed=known)
+    if context.params["compare_ideal"]:
+        what = "an analytical estimate has no packets that wait"
+        raise InputError(what, key="--compare-ideal", allowed="--fidelity engine")
     if trace is not None:
         raise InputError("an analytical estimate has no events", key="--trace", allowed="--fidelity engine")
 

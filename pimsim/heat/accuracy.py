@@ -45,7 +45,7 @@ def layer_temperatures(
     found = {}
     for number, node in enumerate(program.dataflow.nodes):
         own = layer == number
-        if node.kind == "mvm":
+        if node.has_crossbars:
             found[node.name] = float(np.average(kelvin[own], weights=program.slices.crossbars[own]))
     return found
 

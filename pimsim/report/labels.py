@@ -38,6 +38,7 @@ TIME_GROUPS = {
     "network": ("network",),
     "back-pressure": ("space",),
     "GPU core": ("core",),
+    "shared crossbars": ("array",),
     "fill": ("fill",),
     "drain": ("drain",),
 }

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pimsim.report.labels import component_label, run_title
+from pimsim.report.traffic import traffic_figures, traffic_rows
 from pimsim.report.training import kind_table, longest_table, phase_table, training_rows
 from pimsim.results.notebook import headline_rows, remarks, shortened, warnings, with_unit
 from pimsim.results.record import LayerResult, Result
@@ -49,6 +50,7 @@ COLUMNS = {
     "network": Column("network", _share("network")),
     "space": Column("back-pr.", _share("space")),
     "core": Column("GPU wait", _share("core")),
+    "array": Column("crossbar\nwait", _share("array")),
     "fill": Column("fill", _share("fill")),
     "drain": Column("drain", _share("drain")),
     "pipeline": Column("fill+\ndrain", _share("fill", "drain")),
@@ -72,11 +74,12 @@ def result_tables(result: Result, width: int) -> Group:
     """Everything that `pimsim run` prints about a result, for a terminal of ``width`` columns."""
     warned = [Text(warning, "bold red") for warning in warnings(result)]
     notes = [Text(f"note: {note}", "dim") for note in (*remarks(result), *result.notes)]
+    network = [figures.on_terminal() for figures in traffic_figures(result, pairs=1)]
     if result.training is not None:
-        tables = (phase_table(result, result.training), kind_table(result.training), longest_table(result))
+        tables = (phase_table(result, result.training), kind_table(result.training), longest_table(result), *network)
         rows = figures_table(training_rows(result, result.training))
         return Group(*tables, rows, energy_line(result), *warned, *notes)
-    return Group(layer_table(result, width), summary_table(result), energy_line(result), *warned, *notes)
+    return Group(layer_table(result, width), *network, summary_table(result), energy_line(result), *warned, *notes)
 
 
 def layer_table(result: Result, width: int) -> Table:
@@ -84,8 +87,8 @@ def layer_table(result: Result, width: int) -> Table:
     energies = [sum(energy.values()) for energy in result.costs.by_layer_pj]
     names = [shortened(layer.name, max(10, width // 5)) for layer in result.layers]
     room = width - 2 - max(map(len, names), default=5)
-    queues = any(layer.time_ps["core"] for layer in result.layers)  # kernels for GPU cores: nothing else does
-    for layout in (each.replace("space", "space core") if queues else each for each in LAYOUTS):
+    queues = "".join(f" {part}" for part in ("core", "array") if any(layer.time_ps[part] for layer in result.layers))
+    for layout in (each.replace("space", f"space{queues}") for each in LAYOUTS):
         columns = [COLUMNS[key] for key in layout.split()]
         cells = [[column.cell(*row) for row in zip(result.layers, energies, strict=True)] for column in columns]
         texts = [[*column.head.split("\n"), *rows] for column, rows in zip(columns, cells, strict=True)]
@@ -115,7 +118,7 @@ def _caption(keys: list[str]) -> str:
 
 def summary_table(result: Result) -> Table:
     """The headline figures."""
-    return figures_table(headline_rows(result))
+    return figures_table(headline_rows(result) + traffic_rows(result))
 
 
 def figures_table(rows: list[tuple[str, str]]) -> Table:

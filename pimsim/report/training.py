@@ -7,7 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pimsim.report.labels import run_title
-from pimsim.results.notebook import shortened, with_unit
+from pimsim.report.traffic import lost_share, percent, traffic_rows
+from pimsim.results.notebook import placement_rows, shortened, with_unit
 from pimsim.results.record import LayerResult, Result
 from pimsim.results.training_record import TrainingResult
 
@@ -83,11 +84,13 @@ def training_rows(result: Result, training: TrainingResult) -> list[tuple[str, s
         ("ReRAM", f"{usage.tiles_used} of {usage.tiles} tiles, {usage.crossbars_used:,} of {usage.crossbars:,} "
                   f"crossbars, which read {usage.crossbar_busy_share:.1%} of the run"),
         ("GPU cores", f"{cores}, busy {training.core_utilisation:.0%} of the run" if cores else "none"),
-        ("Lost to the network", f"{training.network_share:.2%} of the replicas' time"),
-        ("Between the kinds", f"{training.traffic.between_kinds:,} flits an iteration between ReRAM and GPU cores"),
+        ("Lost to the network", f"{percent(lost_share(result.layers, 'network'))} of the replicas' time from first to "
+                                f"last window, {training.network_share:.2%} of all of it"),
+        *traffic_rows(result),
         ("Kept for backward", "; ".join(f"{count / 2**20:,.1f} MiB in {PLACES.get(place, place)}"
                                         for place, count in training.saved_bytes.items() if count) or "nothing"),
         ("Bottleneck", result.bottleneck),
+        *placement_rows(result),
     ]  # fmt: skip
     if training.more is not None:
         more = training.more

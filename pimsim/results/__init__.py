@@ -5,7 +5,7 @@
 streams a timeline for Perfetto.
 """
 
-from pimsim.results.assembly import build_result, reprice
+from pimsim.results.assembly import build_result, reprice, with_ideal_network
 from pimsim.results.files import load_result, result_json, save_result
 from pimsim.results.record import Result
 from pimsim.results.wear import programming_wear, with_endurance
@@ -19,4 +19,5 @@ __all__ = [
     "result_json",
     "save_result",
     "with_endurance",
+    "with_ideal_network",
 ]

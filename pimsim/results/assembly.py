@@ -12,6 +12,7 @@ import numpy as np
 
 from pimsim.config import config_hash, resolved
 from pimsim.config.records import System
+from pimsim.mapping.placement.archive import Archive
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Timing
 from pimsim.results.counting import Tally, tally
@@ -19,6 +20,7 @@ from pimsim.results.pricing import price
 from pimsim.results.record import (
     FORMAT,
     TIME_PARTS,
+    Front,
     LayerResult,
     PlacementResult,
     Programming,
@@ -29,6 +31,7 @@ from pimsim.results.record import (
 )
 from pimsim.results.tile_power import power_of_tiles
 from pimsim.results.time_split import run_end_ps, split_time
+from pimsim.results.traffic import traffic_of_run
 from pimsim.results.training import layer_times, times_of_iterations, training_result, with_energies
 from pimsim.results.training_wear import wear_of_iterations
 from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck, use_of_links
@@ -80,7 +83,19 @@ def build_result(program: Program, timing: Timing, images: int, engine: str) -> 
         notes=program.notes,
         tile_power_w=tuple(power_of_tiles(program, found, units, times.run_ps).tolist()),
         training=training,
+        traffic=traffic_of_run(program, timing, times.run_ps),
     )
+
+
+def with_ideal_network(result: Result, program: Program, timing: Timing) -> Result:
+    """A result beside a run of the same length on an ideal network.
+
+    Args:
+        program, timing: of that run (see :func:`pimsim.results.ideal_network.on_ideal_network`).
+    """
+    trains = result.training is not None
+    times = times_of_iterations(timing, result.units) if trains else _times(program, timing)
+    return replace(result, times_on_ideal=times)
 
 
 def is_training(dataflow: Dataflow) -> bool:
@@ -95,8 +110,14 @@ def _placement(program: Program) -> PlacementResult:
         strategy=used.strategy, start=used.start, fingerprint=used.fingerprint,
         place=() if place == list(range(len(place))) else tuple(place),
         at_start=used.at_start and used.at_start._asdict(),
-        objectives=used.objectives and used.objectives._asdict(),
+        objectives=used.objectives and used.objectives._asdict(), front=_front(used.archive),
     )  # fmt: skip
+
+
+def _front(archive: Archive | None) -> Front | None:
+    if archive is None:
+        return None
+    return Front(archive.names, tuple(map(tuple, archive.values.tolist())), archive.chosen)
 
 
 def reprice(result: Result, system: System) -> Result:

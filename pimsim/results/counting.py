@@ -81,9 +81,10 @@ def tally(program: Program) -> Tally:
 
 
 def crossbar_reads(tiling: Tiling, system: System) -> np.ndarray:
-    """(crossbars,) reads for one vector: input bits over DAC bits, for each group of active wordlines in use."""
+    """(crossbars,) reads for one vector: input bits over DAC bits, for each group of active wordlines in use, in so
+    many passes."""
     rows: np.ndarray = tiling.row_hi - tiling.row_lo
-    return -(-rows // system.chip.tile.ima.crossbar.wordlines) * bit_slices(system)
+    return -(-rows // system.chip.tile.ima.crossbar.wordlines) * bit_slices(system) * tiling.passes
 
 
 def bit_slices(system: System) -> int:
@@ -128,12 +129,16 @@ def _sums_of_slices(program: Program, of_crossbars: Mapping[int, np.ndarray]) ->
 
 
 def _in_crossbars(program: Program, found: Tally) -> None:
-    """Reads, and what comes with each: all columns of a crossbar are sampled, converted and added."""
+    """Reads, and what comes with each: all columns of a crossbar are sampled, converted and added.
+
+    Arrays that are read from both sides have as many rows as columns.
+    """
     system, slices = program.system, program.slices
     layer = program.replicas.layer[slices.replica]
     rows = {
-        i: each.tiling.row_hi - each.tiling.row_lo for i, each in enumerate(program.layers) if each.tiling is not None
-    }
+        i: (each.tiling.row_hi - each.tiling.row_lo) * each.tiling.passes
+        for i, each in enumerate(program.layers) if each.tiling is not None
+    }  # fmt: skip
     reads = reads_of_slices(program)
     drives = _sums_of_slices(program, rows) * windows_of(program)[slices.replica] * bit_slices(system)
     samples = reads * system.chip.tile.ima.crossbar.columns
@@ -155,7 +160,8 @@ def _in_tiles(program: Program, sent: Sending, found: Tally) -> None:
     def add(action: str, values: np.ndarray) -> None:
         found.add(action, of_slice, bits * values * vectors, slices.tile)
 
-    add("input_register_bit", np.where(slices.imas > 0, read, 0))
+    in_crossbars = np.array([each.tiling is not None for each in program.layers])[of_slice]
+    add("input_register_bit", np.where(in_crossbars, read, 0))
     add("output_register_bit", slices.sent_values)
     add("edram_bit", slices.read_values)
     found.add("edram_bit", of_leaf, np.where(in_edram, written, 0), leaves.tile)
@@ -178,7 +184,7 @@ def _in_network(program: Program, sent: Sending, found: Tally) -> None:
     layer, messages = sent.layer[of_edge], sent.uses[of_edge]
     router = routers_of_links(program.fabric, trees.link)
     passed = _links_passed(program)
-    packets, carried = _in_packets(program)
+    packets, carried = packets_of_trees(program)
     flits = passed * (carried[of_edge] * messages)[:, None]
     flits[:, CHIP] = passed[:, CHIP] * program.tree_flits[of_edge] * messages  # whole messages pass between chips
     begins = np.arange(of_edge.size) < (trees.first[:-1] + trees.roots)[of_edge]
@@ -220,13 +226,18 @@ def routers_of_tiles(fabric: Fabric) -> np.ndarray:
     return router
 
 
-def _in_packets(program: Program) -> tuple[np.ndarray, np.ndarray]:
+def packets_of_trees(program: Program) -> tuple[np.ndarray, np.ndarray]:
     """(trees,) packets of a message, and their flits: in a flit-level network each packet has a header."""
     noc = program.system.chip.noc
     if program.network != "flit":
         return np.ones_like(program.tree_flits), program.tree_flits
     packets, size, last = cut(program.tree_flits, noc.header_flits, noc.longest_packet)
     return packets, (packets - 1) * size + last
+
+
+def flits_of_trees(program: Program) -> np.ndarray:
+    """(trees,) flits of a message as routers pass them on, headers of its packets included."""
+    return packets_of_trees(program)[1]
 
 
 def _links_passed(program: Program) -> np.ndarray:

@@ -20,6 +20,7 @@ _OBJECTIVES = (
     ("peak", "busiest link", 1e-6, "s"),
     ("spread", "spread over links", 1e-6, "s"),
     ("energy", "energy of links", 1e-6, "J"),
+    ("temperature", "hottest tile over the air", 1.0, "K"),
 )  #: of a placement: its name, how it is called, its unit (see pimsim.mapping.placement.objectives)
 
 
@@ -58,7 +59,7 @@ def headline_rows(result: Result) -> list[tuple[str, str]]:
         *(_cores(result, result.training) if result.training and usage.gpu_cores_used else []),
         ("Bottleneck", result.bottleneck),
         *_busiest_links(result),
-        *_placement(result),
+        *placement_rows(result),
         ("Programming, once", _programming(result)),
         ("Wear", _wear(result)),
     ]
@@ -107,13 +108,13 @@ def _busiest_links(result: Result, shown: int = 3) -> list[tuple[str, str]]:
     return [("Busiest links", "; ".join(links))] if links else []
 
 
-def _placement(result: Result) -> list[tuple[str, str]]:
+def placement_rows(result: Result) -> list[tuple[str, str]]:
     """What a search for a placement has gained."""
     used = result.placement
     if used.objectives is None or used.at_start is None:
         return []
     gains = [f"{words} {with_unit(before * size, unit, 3)} to {with_unit(used.objectives[name] * size, unit, 3)}"
-             for name, words, size, unit in _OBJECTIVES if (before := used.at_start[name])]  # fmt: skip
+             for name, words, size, unit in _OBJECTIVES if (before := used.at_start.get(name))]  # fmt: skip
     return [("Placement", f"{used.strategy}, from {used.start}: {'; '.join(gains)}")]
 
 

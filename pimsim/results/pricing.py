@@ -2,18 +2,26 @@
 
 Static power is that of the tiles, GPU cores and chips in use, or of all of them where idle ones leak
 (`idle: leaking`).  Routers and links of a chip belong to the chip.
+
+The bound on the peak power is static power and, component by component, the smaller of two powers: that of every replica
+of every layer at its shortest interval, as if it had all that it shares with others to itself; and that of every instance
+of the component at its full rate.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from pimsim.config import config_hash
 from pimsim.config.records import System
+from pimsim.network.topology import build_topology
 from pimsim.results.record import Costs, LayerResult, Times, Unpriced, Usage
 from pimsim.technology import action_costs, roll_up
-from pimsim.technology.action_costs import COMPONENT_OF
-from pimsim.technology.components import components, routers
+from pimsim.technology.action_costs import COMPONENT_OF, full_rates_per_ns
+from pimsim.technology.components import Component, components, routers
+from pimsim.units import PS_PER_NS
 
 DRAM = "chip.dram"
 CHANNEL = "chip.channel"  #: between routers
@@ -50,6 +58,8 @@ def price(layers: Sequence[LayerResult], usage: Usage, times: Times, units: int,
     power = static_power_w(system, usage)
     static = {component: watts * times.run_ps / units for component, watts in power.items() if watts}
     total = sum(dynamic.values()) + sum(static.values())
+    average = total * units / times.run_ps if times.run_ps else 0.0
+    peak = sum(power.values()) + _peak_dynamic_w(layers, by_layer, busy_power_w(system, usage))
     return Costs(
         table=system.name,
         table_hash=config_hash(system),
@@ -57,8 +67,9 @@ def price(layers: Sequence[LayerResult], usage: Usage, times: Times, units: int,
         static_pj=static,
         by_layer_pj=by_layer,
         static_power_w=sum(power.values()),
-        average_power_w=total * units / times.run_ps if times.run_ps else 0.0,
-        peak_power_bound_w=sum(power.values()) + _full_pace_w(layers, by_layer) + _cores_busy_w(usage, energies),
+        average_power_w=average,
+        # On an ideal network, and in a run priced as a slower system's, components exceed their full rates.
+        peak_power_bound_w=max(peak, average),
         area_mm2=usage.chips_used * roll_up(system).chip.area_mm2,
         unpriced=_unpriced(layers, energies),
     )
@@ -95,31 +106,66 @@ def static_power_w(system: System, usage: Usage) -> dict[str, float]:
     chips = usage.chips if leaking else usage.chips_used
     tiles = usage.tiles if leaking else usage.tiles_used
     cores = usage.gpu_cores if leaking else usage.gpu_cores_used
-    power = {}
+    return {
+        f"{part.level}.{part.name}": part.cost.static_fraction * (part.cost.power_mw or 0.0) / 1000
+        * _instances(part, system, chips, tiles, cores)
+        for part in components(system)
+    }  # fmt: skip
+
+
+def _instances(part: Component, system: System, chips: int, tiles: int, cores: int) -> float:
+    """How often a component is there in so many chips, tiles with crossbars and GPU cores."""
+    if part.name == "router":  # counted as a share of a tile, but it stays on for others' packets
+        return chips * routers(system)
+    parents = {"ima": tiles * system.chip.tile.imas, "tile": tiles, "gpu": cores, "chip": chips}
+    return float(part.count) * parents[part.level]
+
+
+def busy_power_w(system: System, usage: Usage) -> dict[str, float]:
+    """Component -> dynamic power of all that is in use, at its full rate all the time [W].
+
+    Raises:
+        InputError: a cost of ``system`` cannot be scaled to its component's parameters.
+    """
+    energies = {action: pj or 0.0 for action, pj in prices(system).items()}
+    rates, chip = full_rates_per_ns(system), system.chip
+    actions = {component: action for action, component in COMPONENT_OF.items()}
+    power = {}  # [pJ/ns = mW]
     for part in components(system):
-        per_parent = float(part.count) * part.cost.static_fraction * (part.cost.power_mw or 0.0) / 1000
-        if part.level == "ima":
-            parents: float = tiles * system.chip.tile.imas
-        elif part.name == "router":  # counted as a share of a tile, but it stays on for others' packets
-            parents = chips * routers(system) / float(part.count)
-        else:
-            parents = {"tile": tiles, "gpu": cores, "chip": chips}[part.level]
-        power[f"{part.level}.{part.name}"] = per_parent * parents
-    return power
+        action = actions.get((part.level, part.name))
+        if action is not None:
+            used = _instances(part, system, usage.chips_used, usage.tiles_used, usage.gpu_cores_used)
+            power[f"{part.level}.{part.name}"] = used * rates[action] * energies[action]
+    power[CORE] = usage.gpu_cores_used * energies["kernel_ps"] * PS_PER_NS
+    if chip.gpu_core is not None:
+        power[CORE_MEMORY] = usage.gpu_cores_used * energies["gpu_memory_bit"] * 8 * chip.gpu_core.memory.gb_per_s
+    if chip.dram is not None:
+        power[DRAM] = usage.chips_used * energies["dram_bit"] * 8 * chip.dram.gb_per_s
+    array = chip.tile.ima.crossbar  # a row at a time in each
+    power[WRITES] = usage.crossbars_used * energies["cell_write"] * array.columns / array.write_row_ns
+    power[CHANNEL] = usage.chips_used * _channels_busy_mw(system, energies)
+    return {component: mw / 1000 for component, mw in power.items()}
 
 
-def _full_pace_w(layers: Sequence[LayerResult], by_layer: Sequence[Mapping[str, float]]) -> float:
-    """Power with every replica of every layer at its shortest interval [pJ/us = uW, so / 1e6], but for GPU cores."""
-    return sum(
-        sum(pj for component, pj in energy.items() if component != CORE)
-        / layer.windows * layer.peak_windows_per_us / 1e6
-        for layer, energy in zip(layers, by_layer, strict=True)
-    )  # fmt: skip
+def _channels_busy_mw(system: System, energies: Mapping[str, float]) -> float:
+    """Power of all channels of a chip, each with a flit behind the other."""
+    if not energies["channel_bit_um"] and not energies["tsv_bit"]:
+        return 0.0
+    noc = system.chip.noc
+    topology = build_topology(noc)
+    pj_per_bit = np.where(topology.vertical, energies["tsv_bit"], 1000 * topology.length_mm * energies["channel_bit_um"])
+    return float((pj_per_bit / topology.flit_cycles).sum() * noc.flit_bits * noc.clock_ghz)
 
 
-def _cores_busy_w(usage: Usage, energies: Mapping[str, float | None]) -> float:
-    """A core works on one kernel at a time, however many layers share it [pJ/ps = W]."""
-    return usage.gpu_cores_used * (energies["kernel_ps"] or 0.0)
+def _peak_dynamic_w(
+    layers: Sequence[LayerResult], by_layer: Sequence[Mapping[str, float]], busy_w: Mapping[str, float]
+) -> float:
+    """The bound on the peak power, without static power [W]; GPU cores, which layers share, are taken as busy."""
+    pace_w = dict.fromkeys(busy_w, 0.0)
+    for layer, energy in zip(layers, by_layer, strict=True):
+        for component, pj in energy.items():
+            pace_w[component] += pj / layer.windows * layer.peak_windows_per_us / 1e6  # [pJ/us = uW]
+    return sum(busy if component == CORE else min(pace_w[component], busy) for component, busy in busy_w.items())
 
 
 def _unpriced(layers: Sequence[LayerResult], energies: Mapping[str, float | None]) -> tuple[Unpriced, ...]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pimsim.results.notebook import as_html, as_text
+from pimsim.results.traffic_record import Traffic
 from pimsim.results.training_record import TrainingResult
 
 FORMAT = "pimsim-result-3"
 
-TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "core", "fill", "drain")
+TIME_PARTS = ("compute", "input", "edram", "bus", "network", "space", "core", "array", "fill", "drain")
 """Where a replica's time goes: its windows at the pace of its crossbars, digital unit or GPU core, launches included;
 waiting for inputs; eDRAM (or DRAM) and bus, waited for or slower than that pace; waiting for packets in the network,
 places downstream (back-pressure), a GPU core that works on another kernel; before its first window; after its last."""
@@ -225,6 +226,15 @@ class TileMap:
 
 
 @dataclass(frozen=True)
+class Front:
+    """Placements of which none is better than another in all objectives, and the one in use."""
+
+    names: tuple[str, ...]  #: (objectives)
+    values: tuple[tuple[float, ...], ...]  #: (placements, objectives), see pimsim.mapping.placement.objectives
+    chosen: int
+
+
+@dataclass(frozen=True)
 class PlacementResult:
     """How tiles were placed (``mapping.placement``)."""
 
@@ -234,6 +244,7 @@ class PlacementResult:
     place: tuple[int, ...]  #: (tiles) where each tile of the packing lies; empty: as packed
     at_start: dict[str, float] | None  #: objectives as packed (see pimsim.mapping.placement.objectives)
     objectives: dict[str, float] | None  #: of this placement; None: nothing was searched for
+    front: Front | None = None  #: from which it was taken, of a search that finds several
 
 
 @dataclass(frozen=True)
@@ -278,6 +289,8 @@ class Result:
     #: (tiles) mean over the run, static power and a share of the router included; links between chips and DRAM belong
     #: to no tile.  Empty: not known (of an estimate, or under other prices than those of the run)
     training: TrainingResult | None = None  #: None: inference
+    traffic: Traffic | None = None  #: None: all tiles are of one kind and tier, or an estimate
+    times_on_ideal: Times | None = None  #: of the same Program on an ideal network; None: not run
 
     @property
     def mode(self) -> str:

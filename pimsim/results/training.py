@@ -14,6 +14,7 @@ from pimsim.network.fabric import HOST
 from pimsim.results.record import TIME_PARTS, Costs, LayerResult, Times
 from pimsim.results.sending import edges_of_buffers, sending
 from pimsim.results.time_split import run_end_ps
+from pimsim.results.traffic import tiers_of_tiles
 from pimsim.results.training_record import (
     KINDS,
     PHASES,
@@ -152,8 +153,7 @@ def layer_times(program: Program, timing: Timing, iterations: int) -> tuple[np.n
 def tier_traffic(program: Program) -> TierTraffic:
     """Flits of one iteration between the tiles of each pair of tiers; what stays in its tile is no traffic."""
     fabric, leaves, sent = program.fabric, program.leaves, sending(program)
-    tier = fabric.tier[np.arange(fabric.n_tiles) % fabric.tiles // fabric.concentration]
-    tiers = int(fabric.tier.max()) + 1
+    tier, tiers = tiers_of_tiles(fabric), int(fabric.tier.max()) + 1
     source, flits = sent.tile[leaves.tree], (program.tree_flits * sent.uses)[leaves.tree]
     counts = np.zeros((tiers, tiers), np.int64)
     moved = (source != HOST) & (source != leaves.tile)

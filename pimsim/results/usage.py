@@ -17,7 +17,7 @@ from pimsim.units import ns_to_ps
 _NAMES = {"edram": "eDRAM", "host": "host link", "dram": "DRAM", "maxpool": "max-pool unit", "sigmoid": "sigmoid unit",
           "shift_add": "shift-and-add", "vector": "vector unit", "core": "GPU core"}  # fmt: skip
 _REASONS = {"input": "inputs", "edram": "eDRAM", "bus": "the bus", "network": "the network",
-            "space": "places downstream", "core": "a GPU core"}  # fmt: skip
+            "space": "places downstream", "core": "a GPU core", "array": "the crossbars"}  # fmt: skip
 
 
 BUSIEST_LINKS = 100  #: that a result names

@@ -79,10 +79,11 @@ class ProgrammingWear:
 def programming_wear(program: Program) -> ProgrammingWear:
     """What programming all layers of a program once writes, takes and costs."""
     array = program.system.chip.tile.ima.crossbar
-    later = written_with_activations(program)
+    later, nodes = written_with_activations(program), program.dataflow.nodes
     return ProgrammingWear(
-        tuple(_layer_wear(layer, array, i not in later) for i, layer in enumerate(program.layers))
-    )
+        tuple(_layer_wear(layer, array, nodes[i].has_crossbars and i not in later)
+              for i, layer in enumerate(program.layers))
+    )  # fmt: skip
 
 
 def _layer_wear(layer: Layer, array: Crossbar, programmed: bool) -> LayerWear:

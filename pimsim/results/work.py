@@ -62,8 +62,8 @@ def written_with_activations(program: Program) -> set[int]:
 
 
 def own_crossbars(program: Program) -> np.ndarray:
-    """(S,) crossbars of each slice; those that an update writes are another layer's."""
-    updates = np.array([node.kind == "update" for node in program.dataflow.nodes], bool)
-    crossbars: np.ndarray = np.where(updates[program.replicas.layer[program.slices.replica]], 0,
+    """(S,) crossbars of each slice; those that an update writes, or that are read across, are another layer's."""
+    others = np.array([node.of >= 0 for node in program.dataflow.nodes], bool)
+    crossbars: np.ndarray = np.where(others[program.replicas.layer[program.slices.replica]], 0,
                                      program.slices.crossbars)  # fmt: skip
     return crossbars

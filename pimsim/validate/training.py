@@ -25,8 +25,7 @@ PIPELAYER = ("lenet5", "mnist-mlp")  #: small networks on MNIST, as four of Pipe
 PIPELAYER_BATCH = 64
 _ROOFLINE = "against a roofline, which the paper's GPU did not reach; "
 _ACCURED = "32 of a V100's 80 multiprocessors make all gradients of weights, and BatchNorm makes layers wait in turn"
-_AREA = ("our GPU cores run a kernel for each image and read its weights again each time: the ratio says more of that "
-         "than of ReRAM")  # fmt: skip
+_AREA = "the same area of GPU cores alone; what AccuReD's GPU was, and how large, is not known to us"
 
 
 def training_checks() -> list[Check]:

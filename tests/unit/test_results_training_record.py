@@ -265,7 +265,7 @@ def test_whatever_is_trained_adds_up(case: TrainingCase) -> None:
     assert drawn == pytest.approx(run.units * run.costs.energy_pj - beside_the_tiles(run), rel=1e-9)
     pulses = program.system.chip.tile.ima.crossbar.write_pulses
     written = {node.of: i for i, node in enumerate(program.dataflow.nodes) if node.kind == "update"}
-    assert written.keys() == {i for i, layer in enumerate(program.layers) if layer.tiling is not None}
+    assert written.keys() == {i for i, node in enumerate(program.dataflow.nodes) if node.has_crossbars}
     for target, update in written.items():
         times = program.batch // program.dataflow.nodes[update].every
         assert run.layers[update].counts["cell_write"] == times * pulses * run.layers[target].cells_used

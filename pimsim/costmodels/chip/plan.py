@@ -52,7 +52,7 @@ def plan_network(dataflow: Dataflow, system: System) -> Plan:
         try:
             return planner.plan(watch_edram=True)
         except NoRoom:
-            fewer = scale_down(replication, dataflow, system)
+            fewer = scale_down(replication, dataflow, tilings, system)
             if fewer is None:
                 return planner.plan(watch_edram=False)
             replication = fewer

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 
 from pimsim.report.labels import ANALYTICAL, TIME_GROUPS, component_label, method_words, run_title
-from pimsim.report.page import html
+from pimsim.report.page import html, traffic
 from pimsim.report.page.against import rate_words
 from pimsim.report.page.drawing import Drawing, file_name
 from pimsim.results.notebook import headline_rows, remarks, shortened, warnings, with_unit
@@ -73,27 +73,34 @@ def facts(result: Result) -> str:
     ]  # fmt: skip
     table = html.table(head, layers, left=2) + html.text(
         f"{', '.join(TIME_GROUPS)}: share of the run in %, mean of a layer's replicas.", "soft")  # fmt: skip
-    return html.table(["", ""], rows, left=2) + html.details(f"{len(layers)} layers as a table", table)
+    shown = html.table(["", ""], rows, left=2) + traffic.tables(result)
+    return shown + html.details(f"{len(layers)} layers as a table", table)
 
 
 def drawings(name: str, result: Result) -> list[Drawing]:
-    """The figures of a run."""
+    """The figures of a run; one of training has hundreds of layers, gathered by those of the forward pass."""
     from pimsim.report.plots import energy, losses, network, timeline, utilisation
 
     what = run_title(result)
-    found = [
+    by_layer = [
         _of(name, "timeline", _timeline_message(result), lambda: timeline.draw(result), *_timeline_rows(result),
             f"{what}: from a layer's first window's start to its last output."),
         _of(name, "energy", _energy_message(result), lambda: energy.draw(result), *_energy_rows(result),
             f"{what}. Hatched: power that is drawn all the time."),
         _of(name, "losses", _losses_message(result), lambda: losses.draw(result), *_losses_rows(result),
             f"{what}: the parts of a layer's row add up to the run."),
+    ]  # fmt: skip
+    if result.training is not None:
+        by_layer = [traffic.training_drawing(name, result, result.training)]
+    found = [
+        *by_layer,
         _of(name, "utilisation", _tiles_message(result), lambda: utilisation.draw(result), *_tiles_rows(result),
             f"{what}: one square a tile, where it lies on its chip."),
     ]  # fmt: skip
     if result.links.channels:
         found.append(_of(name, "network", _channels_message(result), lambda: network.draw(result),
                          *_channels_rows(result), f"{what}: channels between the routers."))  # fmt: skip
+    found += traffic.drawings(name, result)
     return [replace(each, message=_marked(result, each.message)) for each in found]
 
 

@@ -1,10 +1,10 @@
 """Plots of a Result: PNG and SVG, the same bytes for the same result.
 
 `timeline`: when layers work; `energy`: by component and layer; `losses`: where each layer's time goes;
-`utilisation`: how busy the tiles are; `network`: how busy the channels between them are; `training`: phases of the
-layers, traffic between tiers and GPU cores, of a run of training in place of the first three.  Each file draws one
-figure; `style` holds what they share.  `wear` is drawn of counted writes (:func:`save_wear`, for `pimsim wear`): a run
-writes every cell once.
+`utilisation`: how busy the tiles are; `network`: how busy the channels between them are; `traffic`: who sends how much
+to whom, where there are several kinds or tiers of tiles; `training`: phases of the layers and GPU cores, of a run of
+training in place of the first three.  Each file draws one figure; `style` holds what they share.  `wear` is drawn of
+counted writes (:func:`save_wear`, for `pimsim wear`): a run writes every cell once.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", 
         energy,
         losses,
         network,
+        placement,
         style,
         timeline,
+        traffic,
         training,
         utilisation,
     )
@@ -39,6 +41,10 @@ def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", 
             files += style.save(training.draw(result, result.training), folder / "training", formats)
         if result.links.channels:
             files += style.save(network.draw(result), folder / "network", formats)
+        if result.placement.front is not None:
+            files += style.save(placement.draw(result, result.placement.front), folder / "placement", formats)
+        if result.traffic is not None and result.traffic.total:
+            files += style.save(traffic.draw(result, result.traffic), folder / "traffic", formats)
     return files
 
 

@@ -8,6 +8,7 @@ the picture.  The square of a router is halved: what its terminals send, and wha
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from matplotlib import colormaps
@@ -50,12 +51,14 @@ def draw(
     *,
     inject: np.ndarray | None = None,
     eject: np.ndarray | None = None,
+    tier_names: Sequence[str] = (),
 ) -> Figure:
     """One arrow a channel, coloured by the share of the cycles in which it is busy.
 
     Args:
         flits: (C,) that each channel carried in ``cycles``.
         inject, eject: (N,) flits from and to each terminal, if they are known.
+        tier_names: (tiers,) what is on each tier, if that is known.
     """
     place, tiers = _places(topology)
     busy = 100 * flits * topology.flit_cycles / max(cycles, 1)
@@ -72,7 +75,7 @@ def draw(
     axes = figure.add_axes((0, 0, 1, 1))
     _draw_routers(axes, place, ends, scale)
     _draw_channels(axes, topology, place, tiers, busy, scale)
-    _label(axes, topology, place, tiers)
+    _label(axes, topology, place, tiers, tier_names)
     if not topology.is_grid and topology.routers <= MOST_NAMES:
         _name_routers(axes, topology, place, ends, scale, 72 * across / width)
     axes.set_xlim(place[:, 0].min() - 0.8, place[:, 0].max() + 0.8)
@@ -237,14 +240,17 @@ def _triangles(begin: np.ndarray, up: np.ndarray) -> np.ndarray:
     return np.stack(corners, axis=1)
 
 
-def _label(axes: Axes, topology: Topology, place: np.ndarray, tiers: np.ndarray) -> None:
+def _label(
+    axes: Axes, topology: Topology, place: np.ndarray, tiers: np.ndarray, tier_names: Sequence[str]
+) -> None:
     """Coordinates along the edges of each tier, and the tiers' numbers."""
     several = len(set(tiers.tolist())) > 1
     for tier in sorted(set(tiers.tolist())):
         own = place[tiers == tier]
         left, top, right, bottom = own[:, 0].min(), own[:, 1].min(), own[:, 0].max(), own[:, 1].max()
         if several:
-            axes.text(left - HALF, top - 0.62, f"tier {tier}", fontsize=8.5, color=DARK, va="bottom", weight="bold")
+            named = f"tier {tier}: {tier_names[tier]}" if tier < len(tier_names) else f"tier {tier}"
+            axes.text(left - HALF, top - 0.62, named, fontsize=8.5, color=DARK, va="bottom", weight="bold")
         if not topology.is_grid:
             continue
         off = 0.95 if np.any(_around(topology)) else 0.5

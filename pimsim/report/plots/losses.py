@@ -8,13 +8,15 @@ from pimsim.report.labels import TIME_GROUPS, run_title
 from pimsim.report.plots.style import LIGHT, PALETTE, axis_on_top, layer_axis, row_height, time_unit
 from pimsim.results.record import Result
 
-COLOURS = {
-    "compute": PALETTE[2], "inputs": PALETTE[4], "eDRAM": PALETTE[6], "bus": PALETTE[3], "network": PALETTE[0],
-    "back-pressure": PALETTE[5], "GPU core": PALETTE[1], "fill": "#C9C9C9", "drain": LIGHT,
-}  # fmt: skip
+COLOURS = dict(zip(
+    TIME_GROUPS,
+    (PALETTE[2], PALETTE[4], PALETTE[6], PALETTE[3], PALETTE[0], PALETTE[5], PALETTE[1], PALETTE[7], "#C9C9C9", LIGHT),
+    strict=True,
+))  # fmt: skip
+"""A group's colour, in the order of the groups; a group without one is an error at once."""
 WORDS = {
-    "inputs": "waiting for inputs", "GPU core": "waiting for a GPU core", "fill": "pipeline fill",
-    "drain": "pipeline drain",
+    "inputs": "waiting for inputs", "GPU core": "waiting for a GPU core",
+    "shared crossbars": "waiting for shared crossbars", "fill": "pipeline fill", "drain": "pipeline drain",
 }  # fmt: skip
 
 

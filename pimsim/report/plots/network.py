@@ -11,13 +11,16 @@ from pimsim.report.labels import run_title
 from pimsim.report.plots import channels
 from pimsim.results.record import Result
 
+TIERS = {"reram": "ReRAM tiles", "gpu": "GPU cores"}
+
 
 def draw(result: Result) -> Figure:
     """One arrow a channel; raises LookupError where the network has none, or was ideal."""
     links = result.links
     if not links.channels:
         raise LookupError("an ideal network has no channels")
-    topology = build_topology(System.model_validate(result.source.config).chip.noc)
+    described = System.model_validate(result.source.config).chip
+    topology = build_topology(described.noc)
     tiles = result.tiles
     busy = np.array(links.channels).reshape(tiles.chips, -1)
     chip = int(np.argmax(busy.max(axis=1)))
@@ -27,5 +30,6 @@ def draw(result: Result) -> Figure:
         end[: tiles.tiles_per_chip] = share[own]
     which = f"\nchip {chip} of {tiles.chips}, the one with the busiest channel" if tiles.chips > 1 else ""
     return channels.draw(
-        topology, busy[chip] / topology.flit_cycles, 1.0, run_title(result) + which, inject=ends[0], eject=ends[1]
-    )
+        topology, busy[chip] / topology.flit_cycles, 1.0, run_title(result) + which, inject=ends[0], eject=ends[1],
+        tier_names=[TIERS[kind] for kind in described.tiers or ()],
+    )  # fmt: skip

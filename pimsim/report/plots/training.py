@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from pimsim.report.labels import run_title
+from pimsim.report.plots.dark import means_values
 from pimsim.report.plots.style import DARK, PALETTE, layer_axis, time_unit
 from pimsim.results.record import Result
 from pimsim.results.training_record import PHASES, TrainingResult
@@ -62,8 +63,8 @@ def _traffic(axes, training: TrainingResult) -> None:  # type: ignore[no-untyped
     highest = max(map(max, shares))
     for y, row in enumerate(shares):
         for x, share in enumerate(row):
-            axes.text(x, y, f"{share:.1f}", ha="center", va="center", fontsize=8,
-                      color="white" if share < 0.6 * highest else "black")  # fmt: skip
+            means_values(axes.text(x, y, f"{share:.1f}", ha="center", va="center", fontsize=8,
+                                   color="white" if share < 0.6 * highest else "black"))  # fmt: skip
     names = [f"{tier} {'GPU' if kind == 'gpu' else 'ReRAM'}" for tier, kind in enumerate(kinds)]
     axes.set_xticks(range(len(names)), names, fontsize=8)
     axes.set_yticks(range(len(names)), names, fontsize=8)
