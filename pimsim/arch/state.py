@@ -192,11 +192,11 @@ def write_row_ps(system: System) -> int:
 
 def _core_memory_ps(system: System, values: np.ndarray) -> tuple[np.ndarray, int]:
     """How long the memory of a GPU core is held for values of a packet, and its latency [ps]."""
-    core, bits = system.chip.gpu_core, system.mapping.input_bits
+    core = system.chip.gpu_core
     if core is None:
         return np.zeros_like(values), 0
-    rate = core.memory.gb_per_s
-    return _durations(values, lambda n: stream_ps(n * bits / 8, rate)), ns_to_ps(core.memory.latency_ns)
+    rate, size = core.memory.gb_per_s, core.value_bytes
+    return _durations(values, lambda n: stream_ps(n * size, rate)), ns_to_ps(core.memory.latency_ns)
 
 
 def _add_replicas(arena: Arena, program: Program, slot_ps: int, images: int) -> None:

@@ -12,9 +12,9 @@ from pimsim.config.base import Count, Spec
 class TrainingKeys(Spec):
     """How networks are trained on a system."""
 
-    norm: Literal["batch", "sub-batch", "group", "none"] = "batch"
-    #: what a BatchNorm takes together: the whole batch; sub_batch images; groups of channels of one image, without a
-    #: barrier; none: it is left out
+    norm: Literal["batch", "sub-batch", "group", "layer", "none"] = "batch"
+    #: what a BatchNorm takes together: the whole batch; sub_batch images; groups of channels of one image, or all
+    #: channels of one image, without a barrier; none: it is left out
     sub_batch: Count | None = None  #: images of one statistic; sub-batch only
     weight_gradient: Literal["gpu", "outer"] | None = None
     #: gradients of weights: by GPU cores, or as outer products on crossbars that are written with the inputs of every

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,20 +31,21 @@ class NoRoom(Exception):
 
 
 def place_matrices(
-    dataflow: Dataflow, tilings: dict[int, Tiling], least: list[list[np.ndarray]], turns: Turns, system: System,
-    watch_edram: bool = True,
+    dataflow: Dataflow, tilings: dict[int, Tiling], least: list[list[np.ndarray]], beside: Mapping[int, int],
+    turns: Turns, system: System, watch_edram: bool = True,
 ) -> list[list[list[PlacedSlice]]]:  # fmt: skip
     """For each node and replica: its slices.  Empty for nodes without a matrix.
 
     ``turns``: replicas and tiles in the order of placement (see :mod:`pimsim.mapping.placement`).
-    ``least[node][edge]`` (replicas,): places that each replica's buffer must have.  A replica goes to the
+    ``least[node][edge]`` (replicas,): places that each replica's buffer must have; ``beside[node]``: values that others
+    must keep with a replica of the node, spread over its IMAs.  A replica goes to the
     present tile if IMAs and eDRAM are left, else to the next.  Raises NoRoom when the tiles are used up;
     without ``watch_edram`` only IMAs count.
     """
     replicas, order = turns
     packer = _Packer(order, system, watch_edram)
     placed: list[list[list[PlacedSlice]]] = [[] for _ in dataflow.nodes]
-    cutters = {i: _Cutter(dataflow.nodes[i], tiling) for i, tiling in tilings.items()}
+    cutters = {i: _Cutter(dataflow.nodes[i], tiling, beside.get(i, 0)) for i, tiling in tilings.items()}
     for i, v in replicas:
         places = [int(needed[v]) for needed in least[i]]
         imas = tilings[i].imas
@@ -58,8 +60,8 @@ def place_matrices(
 class _Cutter:
     """Cuts the replicas of one layer into slices; equal cuts are made once."""
 
-    def __init__(self, node: Node, tiling: Tiling) -> None:
-        self.node, self.tiling = node, tiling
+    def __init__(self, node: Node, tiling: Tiling, beside: int) -> None:
+        self.node, self.tiling, self.beside = node, tiling, beside
         self.made: dict[tuple[int, int], tuple[Slice, list[int]]] = {}
 
     def cut(self, pieces_at: list[tuple[int, int]], places: list[int]) -> list[tuple[int, Slice, int]]:
@@ -72,7 +74,8 @@ class _Cutter:
                 part = cut_slice(self.tiling, self.node.matrix, *key)
                 self.made[key] = part, edge_channels(self.node, part)
             part, channels = self.made[key]
-            cut.append((at, part, sum(p * c for p, c in zip(places, channels, strict=True))))
+            values = sum(p * c for p, c in zip(places, channels, strict=True))
+            cut.append((at, part, values + -(-self.beside * imas // self.tiling.imas)))
             lo += imas
         return cut
 

@@ -35,6 +35,7 @@ from pimsim.mapping.kernels import (
 )
 from pimsim.mapping.placement import STRATEGIES
 from pimsim.mapping.placement.layout import Layout, find_placement, start_of
+from pimsim.mapping.placement.saved import Placement
 from pimsim.mapping.placement.search import Progress
 from pimsim.mapping.program import Buffers, Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replication import Replication, choose_replication, scale_down
@@ -44,6 +45,7 @@ from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import HOST, Fabric, build_fabric
 from pimsim.technology.components import vector_ns
 from pimsim.workload.dataflow import Dataflow
+from pimsim.workload.training.regions import values_read
 
 
 def map_network(
@@ -141,7 +143,8 @@ class _Mapper:
         self._find_needs()
 
     def place(self) -> None:
-        """Place everything; where eDRAM runs out, with fewer copies or more chips."""
+        """Place everything; where eDRAM runs out, with fewer copies or more chips, up to twice as many."""
+        most_chips = 2 * self.replication.chips
         while True:
             try:
                 self.placed = self._place_matrices(watch_edram=True)
@@ -149,7 +152,7 @@ class _Mapper:
                 return
             except NoRoom:
                 fewer = scale_down(self.replication, self.dataflow, self.tilings, self.system)
-                if fewer is None:  # as few as possible: say which layer is too large, or spill
+                if fewer is None or fewer.chips > most_chips:  # say which layer is too large, or spill
                     self.placed = self._place_matrices(watch_edram=False)
                     self._place_digital(watch_edram=False)
                     return
@@ -157,18 +160,32 @@ class _Mapper:
 
     def _place_matrices(self, watch_edram: bool) -> list[list[list[PlacedSlice]]]:
         least = [[need.least for need in needs] for needs in self.needs]
-        placed = place_matrices(self.dataflow, self.tilings, least, self.turns, self.system, watch_edram)
+        placed = place_matrices(
+            self.dataflow, self.tilings, least, self._values_beside(), self.turns, self.system, watch_edram
+        )
         for i, tiling in self.tilings.items():
             node = self.nodes[i]
             if not node.has_crossbars:
                 placed[i] = [slices_across(node, tiling, holder) for holder in placed[node.of]]
         return placed
 
+    def _values_beside(self) -> dict[int, int]:
+        """Matrix -> values that must find room where a replica lies: those of its updates, and of who reads it across."""
+        beside: dict[int, int] = {}
+        for i, node in enumerate(self.nodes):
+            if node.of >= 0:
+                least = sum(int(need.least.max()) * edge.channels
+                            for need, edge in zip(self.needs[i], node.edges, strict=True))  # fmt: skip
+                beside[node.of] = beside.get(node.of, 0) + least
+        return beside
+
     def program(self, progress: Progress | None = None) -> Program:
         """What follows once everything has its tiles."""
         demand = self._demand()
         tiles = self.fabric.n_tiles
         room = np.where(self.on_gpu, core_bytes(self.system), self.system.chip.tile.edram.kib * 1024)
+        kept = self._bytes_kept()
+        room -= kept
         capacity, spilled = share_edram(demand, room, self.on_gpu, self.system.mapping.spill)
         packed = self._slices(spilled)
         layout = Layout(self.dataflow, self.system, self.fabric, self._replicas(packed), packed, self.tilings)
@@ -194,7 +211,7 @@ class _Mapper:
             buffers=buffers, entry_buffer=deliveries.entry_buffer, entry_rank=deliveries.entry_rank,
             trees=deliveries.trees, priced_trees=deliveries.priced_trees, tree_flits=deliveries.tree_flits,
             message_first=deliveries.message_first, message=deliveries.message, leaves=deliveries.leaves,
-            edram_bytes=bytes_in_tiles(moved, capacity, spilled, tiles),
+            edram_bytes=bytes_in_tiles(moved, capacity, spilled, tiles) + self._moved(kept, placement),
             notes=self._notes(spilled, demand), placement=placement, on_gpu=self.on_gpu,
         )  # fmt: skip
 
@@ -243,8 +260,11 @@ class _Mapper:
         tile_bytes = self.system.chip.tile.edram.kib * 1024
         room = np.full(self.fabric.n_tiles, tile_bytes, dtype=np.int64)
         free_ns = np.full(self.fabric.n_tiles, self.replication.interval_windows * float(vector_ns(self.system)))
-        for i in self.tilings:
-            self._take_room(i, room)
+        for i, node in enumerate(self.nodes):
+            if node.kind == "update":
+                self.placed[i] = [update_slices(node, target) for target in self.placed[node.of]]
+            if node.kind in ("mvm", "update"):
+                self._take_room(i, room)
         self.rank_of_tile = np.full(self.fabric.n_tiles, self.fabric.n_tiles)
         self.rank_of_tile[self.order] = np.arange(self.order.size)
         room[self.on_gpu] = 0
@@ -270,12 +290,8 @@ class _Mapper:
                 self.placed[i].append(placed)
         for i, tiles in place_kernels(self.dataflow, self.copies, self.on_gpu, self.cores, self.system).items():
             self.placed[i] = [kernel_slice(self.nodes[i], tile) for tile in tiles]
-        for i, node in enumerate(self.nodes):
-            if node.kind == "update":
-                self.placed[i] = [update_slices(node, target) for target in self.placed[node.of]]
-                self._take_room(i, room)
-        if watch_edram and self.system.chips != "auto" and (room[self.order] < 0).any():
-            raise NoRoom  # fewer copies, and so fewer updates; more chips would not thin out what lies in one tile
+        if watch_edram and (room[self.order] < 0).any():
+            raise NoRoom  # fewer copies, and so fewer updates; or another chip, onto which some go
 
     def _take_room(self, node: int, room: np.ndarray) -> None:
         """Take from ``room`` (tiles,) the bytes without which the placed replicas of a node would stand still."""
@@ -342,8 +358,34 @@ class _Mapper:
             most=np.maximum(least, _ints(self.rows.positions) * _ints(self.rows.kept)),
             tile_first=_ints(tile_first),
             tile=_ints(tiles),
-            position_bytes=self.buffer_values * word,
+            position_bytes=self.buffer_values * np.where(self.on_gpu[tiles], self._value_bytes(), word),
         )
+
+    def _value_bytes(self) -> int:
+        """Bytes of a value in the memory of a GPU core."""
+        core = self.system.chip.gpu_core
+        return core.value_bytes if core is not None else 0
+
+    def _bytes_kept(self) -> np.ndarray:
+        """(tiles,) bytes that stay in the memories of GPU cores from run to run; raises InputError for too many."""
+        kept, core = np.zeros(self.fabric.n_tiles, np.int64), self.system.chip.gpu_core
+        if core is None:
+            return kept
+        for node, placed in zip(self.nodes, self.placed, strict=True):
+            if node.kept_values:
+                np.add.at(kept, [pieces[0].tile for pieces in placed], node.kept_values * core.value_bytes)
+        fullest = int(np.argmax(kept))
+        if kept[fullest] > core_bytes(self.system):
+            what = f"memory of GPU core {fullest} is too small: weights, sums of their gradients and momentum take "
+            raise InputError(f"{what}{kept[fullest]:,} bytes there", key="chip.gpu_core.memory.mib",
+                             allowed="a larger memory, or more GPU cores")  # fmt: skip
+        return kept
+
+    def _moved(self, of_tiles: np.ndarray, placement: Placement) -> np.ndarray:
+        """(tiles,) what belonged to a tile where the placement has put it."""
+        moved = np.zeros_like(of_tiles)
+        moved[placement.place] = of_tiles
+        return moved
 
     def _slices(self, spilled: np.ndarray) -> Slices:
         columns: dict[str, list[int]] = {name: [] for name in Slices.__dataclass_fields__}
@@ -380,16 +422,27 @@ class _Mapper:
         values = values.copy()
         values[:, 2] += self._home_additions(slices, tile)
         share = np.diff(window_first) / _ints([node.windows for node in self.nodes])[layer]
-        kernels = [_ints([getattr(node, name) for node in self.nodes])[layer] for name in ("flops", "memory_values")]
         return Replicas(
             layer, tile, slice_first, window_first.astype(np.int64), self.buffer_first, values,
             every=_ints([node.every for node in self.nodes])[layer],
             emits_every=_ints([node.emits_every for node in self.nodes])[layer],
-            kernel_flops=np.ceil(kernels[0] * share).astype(np.int64),
-            kernel_values=np.ceil(kernels[1] * share).astype(np.int64),
+            kernel_flops=np.ceil(_ints([node.flops for node in self.nodes])[layer] * share).astype(np.int64),
+            kernel_values=np.ceil(self._values_moved(share)).astype(np.int64),
             written_rows=_ints([int(node.kind == "update") for node in self.nodes])[layer],
             array=self._arrays(),
         )  # fmt: skip
+
+    def _values_moved(self, share: np.ndarray) -> np.ndarray:
+        """(V,) values that a run of each kernel moves: its inputs, its share of all else, and what each core moves."""
+        moved = np.zeros(share.size)
+        for i, node in enumerate(self.nodes):
+            if node.kind == "gpu":
+                own = slice(int(self.rep_base[i]), int(self.rep_base[i + 1]))
+                inputs = sum(np.diff(need.first) * edge.gathers * edge.channels
+                             for edge, need in zip(node.edges, self.needs[i], strict=True))  # fmt: skip
+                shared = node.memory_values - sum(values_read(edge) * edge.gathers for edge in node.edges)
+                moved[own] = inputs + shared * share[own] + node.each_values
+        return moved
 
     def _arrays(self) -> np.ndarray:
         """(V,) the replica whose crossbars are read from both sides; -1: from one."""

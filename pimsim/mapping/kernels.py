@@ -13,7 +13,7 @@ from pimsim.mapping.allocation import PlacedSlice
 from pimsim.mapping.tiling import Slice, Tiling
 from pimsim.technology.gpu_core import kernel_ps
 from pimsim.workload.dataflow import Dataflow, Node
-from pimsim.workload.training.batched import whole_batches
+from pimsim.workload.training.batched import weights_sent, whole_batches
 from pimsim.workload.training.regions import shares
 
 
@@ -26,31 +26,33 @@ def onto_cores(dataflow: Dataflow, system: System) -> Dataflow:
     if system.chip.gpu_core is None:
         return dataflow
     alone = system.chip.reram_tiles == 0
-    if alone and dataflow.batch > 1:
-        dataflow = whole_batches(dataflow, system.chip.gpu_cores)
+    if alone:
+        dataflow = weights_sent(dataflow)
+        if dataflow.batch > 1:
+            dataflow = whole_batches(dataflow, system.chip.gpu_cores)
     return replace(dataflow, nodes=tuple(
-        _as_kernel(node, dataflow, system)
+        _as_kernel(node, dataflow)
         if node.kind == "digital" and any(edge.holds > 1 for edge in node.edges)
         or alone and node.kind in ("mvm", "digital", "update") else node
         for node in dataflow.nodes
     ))  # fmt: skip
 
 
-def _as_kernel(node: Node, dataflow: Dataflow, system: System) -> Node:
+def _as_kernel(node: Node, dataflow: Dataflow) -> Node:
     """Two operations a multiply-accumulate, one for each value that passed a digital unit.
 
-    Every input and output passes the memory once, and weights once for each core that shares the kernel; an update
-    reads weight and step, and writes the weight.
+    Every input and output passes the memory once, and weights once for each core that shares the kernel, as an input
+    where updates send them; an update reads weight and step, and writes the weight.
     """
     inputs = [dataflow.nodes[edge.source].positions * edge.channels for edge in node.edges]
     work = 2 * node.macs + sum(node.actions.values()) * node.windows
-    moved = sum(inputs) + node.positions * node.channels
-    if node.matrix is not None:
+    moved, weights = sum(inputs) + node.positions * node.channels, 0
+    if node.matrix is not None and not any(edge.initial for edge in node.edges):
         weights = node.matrix.rows * node.matrix.columns * node.matrix.groups
-        moved += weights * min(system.chip.gpu_cores, node.grid[0])
     if node.kind == "update":
         moved, work = 3 * sum(inputs), sum(inputs)
-    return replace(node, kind="gpu", matrix=None, of=-1, actions={}, flops=work, memory_values=moved)
+    return replace(node, kind="gpu", matrix=None, of=-1, actions={}, flops=work, memory_values=moved,
+                   each_values=weights, kept_values=weights)  # fmt: skip
 
 
 def onto_rows(dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> Dataflow:
@@ -109,7 +111,7 @@ def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
     busy_ps = {False: 0.0, True: 0.0}
     for node in dataflow.nodes:
         if node.kind == "gpu":
-            busy_ps[in_the_way(node)] += kernel_ps(core, node.flops, node.memory_values) / node.every
+            busy_ps[in_the_way(node)] += kernel_ps(core, node.flops, node.memory_values + node.each_values) / node.every
     if not busy_ps[False] or not busy_ps[True]:
         return cores
     share = busy_ps[True] / (busy_ps[True] + busy_ps[False])
@@ -125,7 +127,8 @@ def _bytes_held(dataflow: Dataflow, cores: int, system: System) -> int:
             rows = node.grid[0]
             held = sum(dataflow.nodes[edge.source].positions * edge.channels * edge.holds for edge in node.edges)
             values += held * -(-rows // kernel_copies(node, cores)) // rows
-    return values * -(-system.mapping.input_bits // 8)
+    assert system.chip.gpu_core is not None
+    return values * system.chip.gpu_core.value_bytes
 
 
 def place_kernels(
@@ -152,7 +155,8 @@ def place_kernels(
                              key="chip.tiers", allowed="a chip with a tier of GPU cores")  # fmt: skip
         core = system.chip.gpu_core
         assert core is not None
-        share_ps = kernel_ps(core, node.flops // copies[i], node.memory_values // copies[i]) / node.every
+        moved = node.memory_values // copies[i] + node.each_values
+        share_ps = kernel_ps(core, node.flops // copies[i], moved) / node.every
         if copies[i] > 1:
             chosen = [v * tiles.size // copies[i] for v in range(copies[i])]
         elif len(node.edges) == 1 and node.edges[0].source in placed and node.phase == "update":

@@ -138,7 +138,7 @@ class Program:
     message_first: np.ndarray  #: (T + 1,) windows that use the tree, in the order of sending
     message: np.ndarray  #: window of the n-th message; of a slice's tree: its replica's windows
     leaves: Leaves
-    edram_bytes: np.ndarray  #: (tiles,) bytes of eDRAM that buffers take
+    edram_bytes: np.ndarray  #: (tiles,) bytes that are taken of each eDRAM, or memory of a GPU core
     notes: tuple[str, ...]
     placement: Placement  #: how tiles were moved after packing; already in all tile numbers above
     on_gpu: np.ndarray  #: (tiles,) bool: the tile is a GPU core

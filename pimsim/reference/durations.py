@@ -140,7 +140,7 @@ class Durations:
         """(time that they occupy it, latency) of values into a GPU core's memory."""
         core = self.system.chip.gpu_core
         assert core is not None, "a tile on a GPU tier needs a GPU core"
-        return stream_ps(values * self.bits / 8, core.memory.gb_per_s), ns_to_ps(core.memory.latency_ns)
+        return stream_ps(values * core.value_bytes, core.memory.gb_per_s), ns_to_ps(core.memory.latency_ns)
 
     def pace(self, replica: int) -> tuple[int, int, bool]:
         """Shortest time from the start of one window of the replica to that of the next; of it, the time of

@@ -284,7 +284,8 @@ def _in_updates(program: Program, found: Tally) -> None:
 
 def _in_cores(program: Program, sent: Sending, found: Tally) -> None:
     """Kernels, and the bits of packets that reach a GPU core's memory from elsewhere, or leave it."""
-    replicas, leaves, bits = program.replicas, program.leaves, program.system.mapping.input_bits
+    replicas, leaves, core = program.replicas, program.leaves, program.system.chip.gpu_core
+    bits = 8 * core.value_bytes if core is not None else 0
     kernels = kernels_of(program)
     runs = np.where(kernels.is_kernel, runs_of(program), 0)
     found.add("kernel_ps", replicas.layer, runs * kernels.busy_ps, replicas.tile)

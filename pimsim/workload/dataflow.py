@@ -90,6 +90,9 @@ class Node:
     #: update: the node whose crossbars it writes; mvm: the node whose crossbars it reads from the other side, or -1
     flops: int = 0  #: gpu: floating-point operations of one run
     memory_values: int = 0  #: gpu: values that one run's kernel moves between the core and its memory
+    each_values: int = 0  #: gpu: beside them, values that each core which shares the kernel moves: weights it keeps
+    kept_values: int = 0
+    #: gpu: values that stay in the memory of each of these cores from run to run: sums, momentum, weights
     activation: tuple[str, ...] = ()  #: fused operations whose derivative depends on the values, in their order
 
     @property

@@ -23,8 +23,9 @@ from pimsim.workload.records import Operation, Shape, Workload
 from pimsim.workload.spans import Span, everything, identity
 from pimsim.workload.views import Axes, Grid, View, canonical_grid, large, regrid, whole
 
-BatchNormAs = Literal["batch", "group", "none"]
-"""What a BatchNorm becomes in training: itself, a normalisation over groups of channels of one image, or nothing."""
+BatchNormAs = Literal["batch", "group", "layer", "none"]
+"""What a BatchNorm becomes in training: itself, a normalisation over groups of channels of one image, over one whole
+image, or nothing."""
 
 TRAINED_ALONE = frozenset(["BatchNormalization"])
 """Operations that are element-wise with known constants, but need a whole batch in training."""

@@ -17,7 +17,8 @@ from tests.differential.training_cases import TrainingCase, training_cases
 
 COMMON = ("several iterations", "BatchNorm", "sub-batches", "shared kernels", "kernels that queue", "results that wait",
           "several gradients of a layer", "outer products", "copies of a layer", "updates of several rows",
-          "multi-tile layers", "shortcuts", "several GPU tiers", "gradients of several images", "arrays read from both sides", "turns at an array",
+          "multi-tile layers", "shortcuts", "several GPU tiers", "gradients of several images",
+          "arrays read from both sides", "turns at an array",
           "slotted", "dynamic", "ideal")  # fmt: skip
 
 

@@ -9,7 +9,6 @@ is a timed event graph, in which nothing is later when something else is sooner:
 from __future__ import annotations
 
 import math
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any

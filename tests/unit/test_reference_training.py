@@ -248,10 +248,10 @@ class TestKernels:
     for three windows of 66,734.  gpu2: 300 values, 300,000 for three windows of 100,000, whatever its 10 operations.
 
     The host's three positions are sent at 2, 4 and 6; each takes two flits on the link into the tile, 2,000, so that
-    the last enters it at 4,002, has its head there 5,000 and its tail 1,000 later.  250 to write its two bytes, and
-    the memory's 20,000: at 30,252 all is there.
+    the last enters it at 4,002, has its head there 5,000 and its tail 1,000 later.  500 to write its four bytes, and
+    the memory's 20,000: at 30,502 all is there.
 
-        core     30,252  gpu1  240,454             gpu2             550,454
+        core     30,502  gpu1  240,704             gpu2             550,704
                  launch 66,734 66,734 66,734| launch 100,000 100,000 100,000|
         free            0      1      2              0       1       2
     """
@@ -276,14 +276,14 @@ class TestKernels:
     def test_a_kernel_begins_when_all_inputs_are_there_and_the_core_is_free(self, engine):
         _, timing = self.run(engine)
         first, second = timing.window_start_ps[0, 3:6], timing.window_start_ps[0, 6:9]
-        assert first.tolist() == [30_252, 106_986, 173_720]
-        assert second.tolist() == [240_454, 350_454, 450_454]
-        assert timing.window_sent_ps[0, 3:].tolist() == [106_986, 173_720, 240_454, 350_454, 450_454, 550_454]
+        assert first.tolist() == [30_502, 107_236, 173_970]
+        assert second.tolist() == [240_704, 350_704, 450_704]
+        assert timing.window_sent_ps[0, 3:].tolist() == [107_236, 173_970, 240_704, 350_704, 450_704, 550_704]
 
     def test_the_next_run_waits_for_its_last_input(self, engine):
-        """Its place is free once gpu2 has ended at 550,454; 2 + 6,000 + 250 + 20,000 later it is there."""
+        """Its place is free once gpu2 has ended at 550,704; 2 + 6,000 + 500 + 20,000 later it is there."""
         _, timing = self.run(engine)
-        assert timing.window_start_ps[1, [3, 6]].tolist() == [576_706, 576_706 + 210_202]
+        assert timing.window_start_ps[1, [3, 6]].tolist() == [577_206, 577_206 + 210_202]
 
     def test_the_core_counts_its_work_and_its_queue(self, engine):
         program, timing = self.run(engine)
@@ -296,17 +296,17 @@ class TestKernels:
         """Before the first start all is fill; in the second run gpu2 waits for gpu1."""
         _, timing = self.run(engine)
         assert timing.lost_ps["core"].tolist() == [0, 0, 210_202]
-        assert timing.lost_ps["fill"].tolist() == [0, 30_252, 240_454]
+        assert timing.lost_ps["fill"].tolist() == [0, 30_502, 240_704]
         assert timing.interval_ps.tolist()[1:] == timing.work_ps.tolist()[1:] == [66_734, 100_000]
 
     def test_results_are_written_into_the_memory_of_the_core(self, engine):
-        """In its own tile: no link, 250 to write, 20,000 until they can be read; on no slot."""
+        """In its own tile: no link, 500 to write, 20,000 until they can be read; on no slot."""
         _, timing = self.run(engine)
-        last = 576_706 + 210_202 + 310_000
-        assert timing.image_done_ps.tolist() == [550_454 + 20_250, last + 20_250]
+        last = 577_206 + 210_202 + 310_000
+        assert timing.image_done_ps.tolist() == [550_704 + 20_500, last + 20_500]
         writes = 2 * (3 + 6)
         memory = timing.ports["edram"]
-        assert (memory.count[0], memory.busy_ps[0]) == (writes, writes * 250)
+        assert (memory.count[0], memory.busy_ps[0]) == (writes, writes * 500)
         assert timing.ports["bus"].count[0] == 0
 
     def test_results_without_a_place_leave_the_core_to_others(self, engine):
@@ -314,15 +314,15 @@ class TestKernels:
 
         The first result is there at slot 2 and its place free at slot 3: only then the second window goes on, from
         300,000 to 366,734, and it is there at slot 4.  conv3 has read it at slot 19, when the third window goes on.
-        gpu2 has the core from 240,454 all the same.
+        gpu2 has the core from 240,704 all the same.
         """
         net, kernel = self.training()
         net.conv(kernel, 1, kernel=1)
         program = net.program(self.system("chip.tile.edram.banks=1"), capacity={2: 1})
         timing = engine(program, 1, log=True)
         assert program.replicas.tile.tolist() == [-1, 0, 0, 1]
-        assert timing.window_start_ps[0, 3:6].tolist() == [30_252, 300_000, 1_900_000]
-        assert timing.window_sent_ps[0, 3:6].tolist() == [106_986, 366_734, 1_966_734]
-        assert timing.window_start_ps[0, 6] == 240_454
+        assert timing.window_start_ps[0, 3:6].tolist() == [30_502, 300_000, 1_900_000]
+        assert timing.window_sent_ps[0, 3:6].tolist() == [107_236, 366_734, 1_966_734]
+        assert timing.window_start_ps[0, 6] == 240_704
         assert starts(timing, program, 3) == [[2, 18, 34]]
-        assert timing.lost_ps["space"][1] == (300_000 - 106_986) + (1_900_000 - 366_734)
+        assert timing.lost_ps["space"][1] == (300_000 - 107_236) + (1_900_000 - 366_734)

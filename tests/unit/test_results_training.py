@@ -13,6 +13,7 @@ from tests.unit.test_results_counting import ONE_VALUE_A_NS
 from tests.unit.training_runs import ITERATIONS, STATIC, beside_the_tiles, counts, mapped, trained
 
 BITS = 16
+FLOAT_BITS = 32  #: of a value in the memory of a GPU core
 
 
 class TestCounts:
@@ -50,9 +51,9 @@ class TestCounts:
         assert not {"crossbar_read", "bus_bit", "sigmoid_value", "vector_value"} & loss.keys()
 
     def test_packets_pass_the_memories_of_the_cores_that_they_leave_and_reach(self) -> None:
-        assert counts("fc2")["gpu_memory_bit"] == 2 * 3 * BITS  # written for the loss
+        assert counts("fc2")["gpu_memory_bit"] == 2 * 3 * FLOAT_BITS  # written for the loss
         readers = 8  # cores with a part of the gradient of fc2's weights; the ninth is a ReRAM tile, with fc2/backward
-        assert counts("fc2/loss")["gpu_memory_bit"] == 2 * 3 * BITS * (1 + readers)
+        assert counts("fc2/loss")["gpu_memory_bit"] == 2 * 3 * FLOAT_BITS * (1 + readers)
         assert counts("fc2/loss")["edram_bit"] == 2 * 3 * BITS
         assert "gpu_memory_bit" not in counts("fc2/gradient:0")  # its optimiser is on the same core
 
@@ -103,7 +104,7 @@ class TestEnergy:
         _, _, run = trained()
         energy = run.costs.by_layer_pj[[layer.name for layer in run.layers].index("fc2/loss")]
         assert energy["gpu.gpu_core"] == pytest.approx(0.9 * 3125 * 6.422)  # 250 W / 80, a tenth of it static
-        assert energy["gpu.memory"] == pytest.approx(3.9 * 2 * 3 * BITS * 9)
+        assert energy["gpu.memory"] == pytest.approx(3.9 * 2 * 3 * FLOAT_BITS * 9)
 
     def test_writes_by_hand(self) -> None:
         _, _, run = trained("two", "chip.tile.ima.crossbar.write_pulses=3")
@@ -176,7 +177,7 @@ class TestPowerOfTiles:
         here, apart = tally(program), ("router_flit_hop", "channel_bit_um", "tsv_bit")
         kernel_ps, bits = (int(here.by_tile[action][tile]) for action in ("kernel_ps", "gpu_memory_bit"))
         assert kernel_ps == 2 * 3211
-        assert bits == 2 * 3 * BITS * 2  # what reaches it from fc2, and what leaves it
+        assert bits == 2 * 3 * FLOAT_BITS * 2  # what reaches it from fc2, and what leaves it
         pj = ITERATIONS * (0.9 * 3125 * kernel_ps / 1000 + 3.9 * bits)
         router = sum(
             ITERATIONS * int(here.by_router[action][tile]) * price

@@ -476,7 +476,7 @@ def test_weights_of_two_layers_are_refused():
         ({"batch": True}, "batch: True"),
         ({"rows": 1.5}, "rows: 1.5"),
         ({"cores": -1}, "cores: -1"),
-        ({"norm": "layer"}, "norm: 'layer' is not known; allowed: batch, sub-batch, group, none"),
+        ({"norm": "instance"}, "norm: 'instance' is not known; allowed: batch, sub-batch, group, layer, none"),
         ({"norm": "sub-batch"}, "sub_batch: norm is sub-batch: the number of its images is missing"),
         ({"norm": "sub-batch", "sub_batch": 3}, "sub_batch: sub-batches of 3 images do not divide a batch of 4"),
         ({"sub_batch": 2}, "sub_batch: has a meaning with norm: sub-batch only"),

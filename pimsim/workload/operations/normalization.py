@@ -42,6 +42,9 @@ PASSES = {
 }
 
 
+MOST_GROUPS = 32  #: of a group normalisation that stands for a BatchNorm
+
+
 def batch_norm_shapes(call: Call) -> list[Shape]:
     """As the input; scale, bias, mean and variance have one value a channel."""
     shape = call.shape(0)
@@ -76,15 +79,21 @@ def _lower_trained(low: Lowering, operation: Operation) -> None:
     if low.norm == "none":
         low.alias(operation, view)
         return
-    group = replace(operation, type="GroupNormalization", attributes={"num_groups": 1})
-    if low.norm == "group":
-        lower_normalization(low, group)
+    if low.norm in ("group", "layer"):
+        groups = _groups(view.channels) if low.norm == "group" else 1
+        attributes = {"num_groups": groups}
+        lower_normalization(low, replace(operation, type="GroupNormalization", attributes=attributes))
         return
     node = low.node(operation, "gpu", view.grid, view.channels, low.each_of(view))
     for name in operation.outputs[1:]:
         if name:
             refuse_statistics(operation, name, low)
     low.produce(output, node, view.axes, view.grid)
+
+
+def _groups(channels: int) -> int:
+    """Groups of a group normalisation: as many as divide the channels, at most 32 (Wu and He, ECCV 2018)."""
+    return next(groups for groups in range(min(MOST_GROUPS, channels), 0, -1) if channels % groups == 0)
 
 
 def lower_normalization(low: Lowering, operation: Operation) -> None:

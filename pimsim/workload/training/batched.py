@@ -34,6 +34,27 @@ def whole_batches(dataflow: Dataflow, cores: int) -> Dataflow:
     ))  # fmt: skip
 
 
+def weights_sent(dataflow: Dataflow) -> Dataflow:
+    """Updates that send the new weights, row by row, to every core that multiplies with them, and keeps them."""
+    nodes = list(dataflow.nodes)
+    for index, node in enumerate(nodes):
+        if node.kind == "update":
+            matrix = nodes[node.of].matrix
+            assert matrix is not None
+            channels = -(-matrix.rows * matrix.columns * matrix.groups // node.windows)
+            nodes[index] = replace(node, reduces=False, channels=channels)
+    return replace(dataflow, nodes=tuple(
+        replace(node, edges=tuple(_weights(edge, node, nodes[edge.source]) for edge in node.edges)) for node in nodes
+    ))  # fmt: skip
+
+
+def _weights(edge: Edge, node: Node, source: Node) -> Edge:
+    if source.kind != "update":
+        return edge
+    rows, columns = everything(node.grid[0], source.grid[0]), everything(node.grid[1], source.grid[1])
+    return _spanning(replace(edge, channels=source.channels), rows, columns)
+
+
 def _batched(node: Node, nodes: tuple[Node, ...], images: int, bands: int) -> Node:
     """A node without its edges; what runs once a batch stays as it is."""
     if node.every > 1:

@@ -31,7 +31,7 @@ class Copy:
 
     holder: int  #: index of the mvm node
     trained_by: tuple[Part, ...]
-    reader: int | None = None  #: index of the mvm node that reads them from the other side
+    readers: tuple[int, ...] = ()  #: other mvm nodes that read them: from the other side, or in memory
 
 
 class Weights:
@@ -53,15 +53,20 @@ class Weights:
         if self.graph.options.transposed == "array":
             self.copies.append(Copy(c, parts, self._across(c, delta)))
             return
-        self.copies.append(Copy(c, parts))
-        first = 0
+        copies, first = [Copy(c, parts)], 0
         for at, edge in enumerate(self.graph.nodes[c].edges):
             last = first + edge.channels
             if self.graph.trained[edge.source]:
                 holder = self._transposed(c, at, delta, first)
                 read = tuple(part for part in parts if part.first < last and first < part.last)
-                self.copies.append(Copy(holder, read))
+                copies.append(Copy(holder, read))
             first = last
+        if self.graph.options.transposed == "memory":
+            readers = tuple(copy.holder for copy in copies[1:])
+            for reader in readers:
+                self.graph.nodes[reader] = replace(self.graph.nodes[reader], of=c)
+            copies = [Copy(c, parts, readers)]
+        self.copies += copies
 
     # transposed
 
@@ -91,15 +96,15 @@ class Weights:
         graph.sent_back(edge.source, Contribution(holder, channels, rows, cols))
         return holder
 
-    def _across(self, c: int, delta: int) -> int | None:
-        """The node that reads the crossbars of c from the other side; None where nobody needs what comes out.
+    def _across(self, c: int, delta: int) -> tuple[int, ...]:
+        """The node that reads the crossbars of c from the other side; none where nobody needs what comes out.
 
         A vector of the gradient gives what one window of c sends back to each value that it read.  Where windows
         overlap, what several of them send back to a position is added up in digital units.
         """
         graph, node, matrix = self.graph, self.graph.nodes[c], _matrix(self.graph.nodes[c])
         if not any(graph.trained[edge.source] for edge in node.edges):
-            return None
+            return ()
         kernel, taken = matrix.kernel_positions, matrix.columns * matrix.groups
         reader = graph.add(
             Node(
@@ -111,7 +116,7 @@ class Weights:
         for at, edge in enumerate(node.edges):
             if graph.trained[edge.source]:
                 graph.sent_back(edge.source, self._added_up(c, at, reader))
-        return reader
+        return (reader,)
 
     def _added_up(self, c: int, at: int, reader: int) -> Contribution:
         """What ``reader`` sends back to input ``at`` of c."""
@@ -168,6 +173,7 @@ class Weights:
             f"{node.name}/gradient:{j}", "WeightGradient", (rows, 1), -(-weights // rows), edges,
             images * kernels.GRADIENT * macs, memory_values=images * read + kernels.ACCUMULATE_VALUES * weights,
             phase="gradient", every=images, emits_every=graph.options.batch // images, macs=images * macs,
+            kept_values=weights,
         )  # fmt: skip
         return Part(j, index, first, last, weights)
 
@@ -195,6 +201,7 @@ class Weights:
                 f"{graph.nodes[c].name}/optimiser:{part.number}", "Optimiser", gradient.grid, gradient.channels,
                 [graph.each(part.gradient)], kernels.OPTIMISER * part.weights,
                 memory_values=kernels.OPTIMISER_VALUES * part.weights, phase="update", every=options.batch,
+                kept_values=part.weights,
             )  # fmt: skip
         for copy in self.copies:
             holder = graph.nodes[copy.holder]
@@ -209,10 +216,10 @@ class Weights:
             )  # fmt: skip
             new = graph.all_of(update, holder.grid, 0, shared=options.batch, initial=1)
             graph.nodes[copy.holder] = replace(holder, edges=(*holder.edges, new))
-            if copy.reader is not None:
-                reader = graph.nodes[copy.reader]
+            for index in copy.readers:
+                reader = graph.nodes[index]
                 new = graph.all_of(update, reader.grid, 0, shared=options.batch, initial=1)
-                graph.nodes[copy.reader] = replace(reader, edges=(*reader.edges, new))
+                graph.nodes[index] = replace(reader, edges=(*reader.edges, new))
 
 
 def weights_of(node: Node) -> int:

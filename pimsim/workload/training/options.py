@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from pimsim.errors import InputError, shown
 from pimsim.workload.lowering import BatchNormAs
 
-Norm = Literal["batch", "sub-batch", "group", "none"]
+Norm = Literal["batch", "sub-batch", "group", "layer", "none"]
 """What a BatchNorm does in training: statistics over the batch, over ``sub_batch`` images, over groups of channels of
 one image (no barrier; Wu and He, ECCV 2018), or nothing: it is left out."""
 
@@ -16,9 +16,9 @@ WeightGradient = Literal["gpu", "outer"]
 """Where gradients of weights are made: by GPU cores, from the saved inputs and the gradient of the outputs; or as outer
 products on crossbars that are written with the inputs of every image (PipeLayer)."""
 
-Transposed = Literal["copy", "array"]
-"""How the backward pass reads the transposed weights: from a second copy in crossbars of its own, or out of those of
-the forward pass, from the other side (a transposable array)."""
+Transposed = Literal["copy", "array", "memory"]
+"""Where the backward pass reads the transposed weights: a second copy in crossbars of its own; the crossbars of the
+forward pass, from the other side (a transposable array); or the memory of GPU cores, where weights have no side."""
 
 
 @dataclass(frozen=True)
