@@ -20,7 +20,7 @@ class TrainingKeys(Spec):
     #: gradients of weights: by GPU cores, or as outer products on crossbars that are written with the inputs of every
     #: image (PipeLayer); null: by GPU cores where there are any
     gradient_images: Count = 1
-    #: images of one kernel that makes gradients of weights; of those numbers that divide the batch, the largest up to it
+    #: images of one kernel that makes gradients of weights: the largest number up to it that divides the batch
     transposed: Literal["copy", "array"] = "copy"
     #: transposed weights: a second copy in crossbars of its own, or the same crossbars, read from the other side
 

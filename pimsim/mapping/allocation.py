@@ -112,7 +112,7 @@ class _Packer:
 
 
 def slices_across(node: Node, tiling: Tiling, holder: list[PlacedSlice]) -> list[PlacedSlice]:
-    """The slices of a replica that reads the crossbars of another, ``holder``, from the other side; no IMA is its own."""
+    """The slices of a replica that reads the crossbars of another, ``holder``, from the other side; it has no IMA."""
     assert node.matrix is not None
     return [
         PlacedSlice(piece.tile, replace(cut_slice(tiling, node.matrix, piece.part.ima_lo, piece.part.ima_hi),

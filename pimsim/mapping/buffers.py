@@ -24,7 +24,8 @@ class BufferDemand:
     most: np.ndarray  #: (B,) positions
     tile_first: np.ndarray  #: (B + 1,)
     tile: np.ndarray  #: tiles that keep a copy
-    position_bytes: np.ndarray  #: of one position, in each of those tiles
+    values: np.ndarray  #: of one position, in each of those tiles
+    position_bytes: np.ndarray  #: of one position there
 
 
 def core_bytes(system: System) -> int:
