@@ -105,11 +105,11 @@ def _of_layers(
     """Temperatures of the layers of the network that is executed."""
     shapes = options.get("input_shapes")
     network, _ = read_network(workload, system, options.get("overrides", ()), shapes)
-    names, known = matrix_names(network), {layer.name for layer in result.layers}
+    names, known = matrix_names(network), {layer.name for layer in result.layers if layer.crossbars}
     if missing := [name for name in names if name not in known]:
         source = result.source
-        raise InputError(f"the result of {source.workload} on {source.system} does not have {named(missing)}",
-                         allowed=f"a result of a run of {network.name}")  # fmt: skip
+        raise InputError(f"the result of {source.workload} on {source.system} has no crossbars of {named(missing)}",
+                         allowed=f"a result of a run of {network.name} on a chip with crossbars")  # fmt: skip
     found = layer_temperatures(result, workload, heat=heat, input_shapes=shapes)
     return {name: found[name] for name in names}
 

@@ -5,7 +5,6 @@ A tile's power is spread evenly over its own area.  Every chip has a stack and a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,22 +12,20 @@ import numpy as np
 
 from pimsim.config import System
 from pimsim.errors import InputError
-from pimsim.heat.floorplan import Floorplan, floorplan
+from pimsim.floorplan import Floorplan, floorplan, stack_of_chip
 from pimsim.remapping import system_of
 from pimsim.results.record import Costs, Result
 from pimsim.technology.components import components
 from pimsim.thermal import (
     Conduction,
-    PowerMap,
-    Stack,
     TemperatureMap,
     Transient,
     exponential_leakage,
     fixed_point,
-    stack_for_tiers,
     steady_state,
     transient_response,
 )
+from pimsim.thermal.leakage import LIMIT_K, leakage_growth
 
 CELLS, COARSE = 64, 32  #: along each side of the die; at most so many where it is time that counts
 LINK, DRAM = "chip.link", "chip.dram"  #: components that are in no tile
@@ -38,6 +35,7 @@ FIRST_SHARE = 1e-6  #: of that time, the first that is looked at
 TIMES = 61  #: that are looked at
 LEFT_OUT = 1e-6  #: share of a run's power above which what heats no chip is told
 TOLERANCE_K = 1e-3  #: between leakage and temperature
+MOST_GROWTH = 1e100  #: of leakage: more than a steady state can have, small enough to reckon with
 WORKS_TO_K = 398.15  #: 125 degrees Celsius, to which silicon circuits are commonly specified [recalled]
 
 
@@ -134,9 +132,9 @@ def temperatures(
             steady state (thermal runaway).
     """
     system = system_of(result, overrides, SETTABLE)
-    plan = floorplan(result.tiles, system)
+    plan = floorplan(np.array(result.tiles.router_places), system)
     powers = _Powers(result, system, plan)
-    conduction = Conduction(_stack(system, plan), cells, cells)
+    conduction = Conduction(stack_of_chip(system, plan), cells, cells)
     maps = tuple(powers.solve(conduction, chip) for chip in range(result.tiles.chips))
     chip, place = np.divmod(np.arange(len(powers.power_w)), result.tiles.tiles_per_chip)
     mean, power = powers.after(conduction, maps)
@@ -148,26 +146,6 @@ def temperatures(
         transient=powers.warming(power, hottest, min(cells, COARSE)) if transient else None,
         notes=(*powers.notes, *_remarks(maps[hottest], system, transient)),
     )  # fmt: skip
-
-
-def _stack(system: System, plan: Floorplan) -> Stack:
-    path = system.chip.thermal
-    longest = 1e3 * max(plan.width_m, plan.depth_m)
-    if path.spreader_side_mm < longest:
-        what = f"a spreader of {path.spreader_side_mm:g} mm does not cover the die of {1e3 * plan.width_m:.3g} x "
-        raise InputError(f"{what}{1e3 * plan.depth_m:.3g} mm", key=f"{SETTABLE}spreader_side_mm",
-                         allowed=f"{longest:.4g} mm or more")  # fmt: skip
-    return stack_for_tiers(
-        plan.tiers, plan.width_m, plan.depth_m, tier_m=path.tier_um * 1e-6, bond_m=path.bond_um * 1e-6,
-        tsv_fraction=path.tsv_fraction, spreader_side_m=path.spreader_side_mm * 1e-3,
-        sink_side_m=path.sink_side_mm * 1e-3, convection_resistance=_or_none(path.convection_k_per_w),
-        convection_capacity=path.convection_j_per_k, ambient_k=path.ambient_k,
-        board_resistance=_or_none(path.board_k_per_w), board_capacity=path.board_j_per_k,
-    )  # fmt: skip
-
-
-def _or_none(resistance: float | None) -> float:
-    return math.inf if resistance is None else resistance
 
 
 class _Powers:
@@ -204,27 +182,33 @@ class _Powers:
             InputError: thermal runaway, or no convergence.
         """
         own = self._own(chip)
-        static = self._tiles(self.static_w[own]).on(conduction.grid)
+        static = self.plan.tiles(self.static_w[own]).on(conduction.grid)
         constant = self._on(conduction, self.power_w[own] - self.static_w[own], chip)
         path = self.system.chip.thermal
         if path.static_doubling_k is None or not static.any():
             return steady_state(conduction, constant + static)
+        if path.ambient_k >= LIMIT_K:
+            raise InputError(f"is {path.ambient_k:g}", key=f"{SETTABLE}ambient_k",
+                             allowed=f"less than {LIMIT_K:g} K where static power grows with temperature")  # fmt: skip
         power = exponential_leakage(constant, static, reference_k=path.reference_k, doubling_k=path.static_doubling_k)
         try:
             return fixed_point(conduction, power, tolerance_k=TOLERANCE_K).temperatures
         except InputError as error:
+            if error.key != "leakage":
+                raise
             of_chip = f"chip {chip}: " if self.chips > 1 else ""
             raise InputError(of_chip + error.what, key=f"{SETTABLE}static_doubling_k", allowed=error.allowed) from None
 
     def after(self, conduction: Conduction, maps: Sequence[TemperatureMap]) -> tuple[np.ndarray, np.ndarray]:
         """(tiles,) mean temperature [K], and (tiles,) power [W] at these temperatures."""
-        path, tiles = self.system.chip.thermal, self._tiles(np.zeros(len(self.plan.x_m)))
+        path, tiles = self.system.chip.thermal, self.plan.tiles(np.zeros(len(self.plan.x_m)))
         mean = [tiles.mean_of(found.temperature_k, conduction.grid) for found in maps]
         power = self.power_w.copy()
         if path.static_doubling_k is not None:
-            growth = [tiles.mean_of(np.exp2((found.temperature_k - path.reference_k) / path.static_doubling_k),
-                                    conduction.grid) for found in maps]  # fmt: skip
-            power += self.static_w * (np.concatenate(growth) - 1)
+            growth = [leakage_growth(found.temperature_k, path.reference_k, path.static_doubling_k) for found in maps]
+            # where nothing leaks, it may be beyond all numbers
+            means = [tiles.mean_of(np.minimum(each, MOST_GROWTH), conduction.grid) for each in growth]
+            power += self.static_w * (np.concatenate(means) - 1)
         return np.concatenate(mean), power
 
     def warming(self, power_w: np.ndarray, chip: int, cells: int) -> Transient:
@@ -233,7 +217,7 @@ class _Powers:
         Args:
             power_w: (tiles,) of all chips.
         """
-        stack = _stack(self.system, self.plan)
+        stack = stack_of_chip(self.system, self.plan)
         conduction = Conduction(stack, cells, cells)
         resistance = 1 / (1 / stack.convection_resistance + 1 / stack.board_resistance)
         end = CONSTANTS * resistance * float(conduction.grid.capacity.sum())
@@ -248,17 +232,11 @@ class _Powers:
 
     def _on(self, conduction: Conduction, tiles_w: np.ndarray, chip: int) -> np.ndarray:
         """(tiers, y cells, x cells) power of a chip's tiles and links."""
-        plan, power = self.plan, self._tiles(tiles_w).on(conduction.grid)
+        plan, power = self.plan, self.plan.tiles(tiles_w).on(conduction.grid)
         if not plan.links_m:
             return power
-        corner, one = np.zeros(1), np.ones(1)
-        strip = PowerMap(corner, corner, plan.width_m * one, plan.links_m * one, np.array([plan.links_tier]),
-                         self.links_w[chip] * one)  # fmt: skip
-        return power + strip.on(conduction.grid)
+        return power + plan.links(float(self.links_w[chip])).on(conduction.grid)
 
-    def _tiles(self, power_w: np.ndarray) -> PowerMap:
-        plan = self.plan
-        return PowerMap(plan.x_m, plan.y_m, plan.side_m, plan.side_m, plan.tier, power_w)
 
 
 def _power_of(component: str, costs: Costs) -> float:

@@ -48,11 +48,18 @@ def exponential_leakage(
             raise InputError(f"is {shown(value)}", key=key, allowed="a finite number over 0")
 
     def power(temperature_k: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore"):
-            grown: np.ndarray = np.exp2((temperature_k - reference_k) / doubling_k)
-        return constant_w + leakage_w * grown
+        grown = leakage_growth(temperature_k, reference_k, doubling_k)
+        with np.errstate(over="ignore"):  # what leaks nothing does so at any temperature: 0 x inf is 0
+            return constant_w + np.multiply(leakage_w, grown, out=np.zeros_like(grown), where=leakage_w != 0)
 
     return power
+
+
+def leakage_growth(temperature_k: np.ndarray, reference_k: float, doubling_k: float) -> np.ndarray:
+    """(...) leakage relative to that at ``reference_k``; infinite where it is beyond all numbers."""
+    with np.errstate(over="ignore"):
+        growth: np.ndarray = np.exp2((temperature_k - reference_k) / doubling_k)
+    return growth
 
 
 def fixed_point(
@@ -79,17 +86,22 @@ def fixed_point(
     Raises:
         InputError: thermal runaway; no convergence; a power that cannot be.
     """
-    _check(tolerance_k, limit_k, most_iterations, conduction.grid.stack.ambient_k)
-    temperature = np.full(conduction.grid.shape, conduction.grid.stack.ambient_k)
+    stack = conduction.grid.stack
+    _check(tolerance_k, limit_k, most_iterations, stack.ambient_k)
+    to_air = 1 / stack.convection_resistance + 1 / stack.board_resistance  # [W/K]
+    temperature = np.full(conduction.grid.shape, stack.ambient_k)
     found: TemperatureMap | None = None
     change = gain = np.inf
     for iteration in range(1, most_iterations + 1):
         power = np.asarray(power_of_temperature(temperature), dtype=float)
-        if np.any(np.isposinf(power)):
-            raise _runaway(iteration, found, limit_k)
+        with np.errstate(over="ignore"):
+            in_all = float(power.sum())
+        coolest = stack.ambient_k + in_all / to_air  # no stack whose hottest cell is cooler passes that much heat on
+        if coolest > limit_k:  # known without a solution, which numbers may be too small for
+            raise _runaway(iteration, f"the stack reached {coolest:.4g} K or more", in_all, limit_k)
         found = steady_state(conduction, power, guess=found.rise_k if found else None)
-        if found.hottest.temperature_k > limit_k:
-            raise _runaway(iteration, found, limit_k)
+        if (spot := found.hottest).temperature_k > limit_k:
+            raise _runaway(iteration, f"tier {spot.tier} reached {spot.temperature_k:.4g} K", in_all, limit_k)
         before, change = change, float(abs(found.temperature_k - temperature).max())
         gain = change / before if before > 0 else 0.0
         temperature = found.temperature_k
@@ -109,10 +121,7 @@ def _check(tolerance_k: float, limit_k: float, most_iterations: int, ambient_k: 
         raise InputError(f"is {shown(most_iterations)}", key="most_iterations", allowed="a whole number over 0")
 
 
-def _runaway(iteration: int, found: TemperatureMap | None, limit_k: float) -> InputError:
+def _runaway(iteration: int, reached: str, in_all_w: float, limit_k: float) -> InputError:
     words = f"thermal runaway: no steady state below {limit_k:g} K"
-    if found is not None:
-        spot = found.hottest
-        words += f"; in iteration {iteration} tier {spot.tier} reached {spot.temperature_k:.4g} K"
-        words += f" with {found.power_w.sum():.4g} W on the chip"
+    words += f"; in iteration {iteration} {reached} with {in_all_w:.4g} W on the chip"
     return InputError(words, key="leakage", allowed="less power, less leakage or a better heat sink")

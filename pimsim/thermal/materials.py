@@ -1,7 +1,7 @@
 """Materials of a stack and of its package.
 
 Figures are those of HotSpot (github.com/uvahotspot/HotSpot, commit f18831e: `template.config`, `example.materials`)
-where nothing else is said.  Trust: copper and aluminium are good to 3 %.  Silicon conducts about 148 W/mK at 300 K and
+where nothing else is said.  Trust: copper is good to 3 %.  Silicon conducts about 148 W/mK at 300 K and
 100 at 400 K in textbooks [recalled], so 130 is a value for about 330 K, and hot spots are hotter than constant
 conductivity says.  The interface material's 4 W/mK is that of a good paste; polymers that bond tiers conduct 0.2 to
 0.3 W/mK [recalled], so real far tiers are warmer than the default says.
@@ -25,7 +25,6 @@ class Material:
 SILICON = Material(130.0, 1.6303e6)
 INTERFACE = Material(4.0, 4.0e6)  #: thermal interface material (TIM)
 COPPER = Material(400.0, 3.55e6)
-ALUMINIUM = Material(237.0, 2.422e6)
 
 
 def with_vias(matrix: Material, vias: Material, fraction: float) -> tuple[Material, float]:

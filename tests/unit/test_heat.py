@@ -15,7 +15,8 @@ import pimsim
 from pimsim.cli import main
 from pimsim.config import load_system
 from pimsim.errors import InputError
-from pimsim.heat import floorplan, temperatures
+from pimsim.floorplan import floorplan
+from pimsim.heat import temperatures
 from pimsim.report.heat_tables import COLUMNS, hottest_words
 from pimsim.results import Result, save_result
 from pimsim.technology import roll_up
@@ -35,12 +36,16 @@ def with_power(result: Result, *power_w: float) -> Result:
     return replace(result, tile_power_w=tuple(own.tolist()), costs=costs)
 
 
+def routers(result: Result) -> np.ndarray:
+    return np.array(result.tiles.router_places)
+
+
 # where tiles lie
 
 
 def test_an_isaac_die_is_as_large_as_its_tiles_and_links() -> None:
     system = load_system("isaac-ce")
-    plan = floorplan(run(system="isaac-ce").tiles, system)
+    plan = floorplan(routers(run(system="isaac-ce")), system)
     assert plan.width_m * plan.depth_m * 1e6 == pytest.approx(roll_up(system).chip.area_mm2, rel=1e-9)
     assert plan.width_m * plan.links_m * 1e6 == pytest.approx(22.88)
     assert (plan.tiers, len(plan.x_m)) == (1, 168)
@@ -49,7 +54,7 @@ def test_an_isaac_die_is_as_large_as_its_tiles_and_links() -> None:
 @pytest.mark.parametrize("name", ["isaac-ce", "hetero-3d"])
 def test_tiles_lie_on_the_die_and_not_on_each_other(name: str) -> None:
     system = load_system(name)
-    plan = floorplan(run(system=name).tiles, system)
+    plan = floorplan(routers(run(system=name)), system)
     assert plan.x_m.min() >= -1e-12 and plan.y_m.min() >= plan.links_m - 1e-12
     assert (plan.x_m + plan.side_m).max() <= plan.width_m + 1e-12
     assert (plan.y_m + plan.side_m).max() <= plan.depth_m + 1e-12
@@ -61,7 +66,7 @@ def test_tiles_lie_on_the_die_and_not_on_each_other(name: str) -> None:
 
 def test_tiers_and_sizes_are_those_of_the_tiles() -> None:
     system = load_system("hetero-3d")
-    plan, areas = floorplan(run().tiles, system), roll_up(system)
+    plan, areas = floorplan(routers(run()), system), roll_up(system)
     assert plan.tier.tolist() == [tile // 16 for tile in range(64)]
     assert plan.side_m[0] ** 2 * 1e6 == pytest.approx(areas.gpu_core.area_mm2)
     assert plan.side_m[16] ** 2 * 1e6 == pytest.approx(areas.tile.area_mm2)
@@ -69,7 +74,7 @@ def test_tiers_and_sizes_are_those_of_the_tiles() -> None:
 
 
 def test_routers_in_no_grid_fill_a_square() -> None:
-    ring = replace(run(system="isaac-ce").tiles, router_places=tuple((float(n), float(n), 0.0) for n in range(42)))
+    ring = np.array([(n, n, 0) for n in range(42)], float)
     plan = floorplan(ring, load_system("isaac-ce"))
     assert plan.width_m == pytest.approx(7 * 2 * plan.side_m[0])
     assert len(set(zip(plan.x_m.round(9), plan.y_m.round(9), strict=True))) == 168
@@ -87,7 +92,7 @@ def test_tiles_without_an_area_are_one_line() -> None:
     noc = noc.model_copy(update={"cost": noc.cost.model_copy(update={"area_mm2": 0.0})})
     chip = system.chip.model_copy(update={"tile": tile.model_copy(update=unpriced | {"ima": ima}), "noc": noc})
     with pytest.raises(InputError, match="tiles have no area"):
-        floorplan(run(system="isaac-ce").tiles, system.model_copy(update={"chip": chip}))
+        floorplan(routers(run(system="isaac-ce")), system.model_copy(update={"chip": chip}))
 
 
 # temperatures
@@ -165,6 +170,20 @@ def test_leakage_and_temperature_agree_with_each_other() -> None:
 def test_leakage_at_its_reference_is_what_the_run_says() -> None:
     hot = ["chip.thermal.static_doubling_k=1e9"]
     assert temperatures(run(), cells=SMALL, overrides=hot).heat_in_w == pytest.approx(temperatures(run()).heat_in_w)
+
+
+@pytest.mark.filterwarnings("error")
+def test_leakage_beyond_all_numbers_is_runaway_though_some_cells_leak_nothing() -> None:
+    leaky = temperatures(run(), cells=SMALL, overrides=["chip.thermal.static_doubling_k=30"])
+    assert np.all(np.isfinite(leaky.power_w)) and np.any(leaky.power_w == run().tile_power_w)
+    with pytest.raises(InputError, match="static_doubling_k: thermal runaway: no steady state below 500 K"):
+        temperatures(run(), cells=SMALL, overrides=["chip.thermal.static_doubling_k=0.001"])
+
+
+def test_air_beyond_what_circuits_bear_is_named_and_not_their_leakage() -> None:
+    keys = ["chip.thermal.ambient_k=600", "chip.thermal.static_doubling_k=30"]
+    with pytest.raises(InputError, match=r"chip\.thermal\.ambient_k: is 600; allowed: less than 500 K"):
+        temperatures(run(), cells=SMALL, overrides=keys)
 
 
 def test_thermal_runaway_is_one_line() -> None:
@@ -245,6 +264,8 @@ def test_the_command_writes_a_row_a_tile_and_pictures(
                          ("temperature_c", heat.temperature_k - 273.15)):  # fmt: skip
         assert np.allclose([float(row[name]) for row in rows], values)
     assert [row["kind"] for row in rows[15:17]] == ["gpu", "reram"]
+    assert main(["thermal", folder, "--cells", "2", "--quiet", "--out", str(out)]) == 0
+    assert {file.name for file in out.iterdir()} == {"heat.json", "heat.csv", "heat.png", "heat.svg"}
 
 
 def test_json_is_the_whole_of_it(folder: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pimsim import floorplan as floorplan_module
 from pimsim.arch.run import run_compiled
 from pimsim.config import load_system
 from pimsim.config.placement import Amosa, Annealing, Weights
 from pimsim.errors import InputError
 from pimsim.heat import temperatures
-from pimsim.mapping.placement import heat as heat_module
 from pimsim.mapping.placement.amosa import amosa
 from pimsim.mapping.placement.annealing import anneal
 from pimsim.mapping.placement.heat import Heat, heat_of_system, hottest_rise
@@ -228,7 +228,7 @@ def test_bad_input_is_one_line(keys, words):
 
 
 def test_tiles_without_an_area_have_no_temperature(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(heat_module, "roll_up", lambda system: replace(roll_up(system), tile=Subtotal(1.0, 0.0)))
+    monkeypatch.setattr(floorplan_module, "roll_up", lambda system: replace(roll_up(system), tile=Subtotal(1.0, 0.0)))
     with pytest.raises(InputError, match="tiles have no area"):
         map_workload("lenet5", "hetero-3d", overrides=WARM)
 
