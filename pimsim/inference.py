@@ -203,7 +203,16 @@ def read_network(
         network = build_network(model, imported, dataflow)
     except InputError as error:
         raise error if error.file else InputError(error.what, file=path, key=error.key, allowed=error.allowed) from None
-    return network, map_workload(dataflow, system, overrides=overrides)
+    program = map_workload(dataflow, system, overrides=overrides)
+    check_crossbars(program.system)
+    return network, program
+
+
+def check_crossbars(system: System) -> None:
+    """Raises InputError for a system that has none: GPU cores keep weights as they are."""
+    if not system.chip.reram_tiles:
+        raise InputError(f"{system.name} has GPU cores alone, and no crossbars", key="system",
+                         allowed="a system with ReRAM tiles")  # fmt: skip
 
 
 def matrix_names(network: Network) -> list[str]:

@@ -15,6 +15,7 @@ from pimsim.mapping.program import Program
 from pimsim.results.assembly import workload_hash
 from pimsim.results.record import Result
 from pimsim.simulation import map_workload
+from pimsim.workload import shipped
 
 __all__ = ["program_of", "system_of"]
 
@@ -50,9 +51,12 @@ def program_of(
         input_shapes: shape by input name, as for the run.
 
     Raises:
-        InputError: it is another network, or this version of pimsim lays it out in another way.
+        InputError: the network is not at hand, it is another one, or this version of pimsim lays it out in another way.
     """
     source = result.source
+    if workload is None and source.workload not in shipped():
+        raise InputError(f"the network {source.workload} is not a shipped one", key="workload",
+                         allowed="the file that was run")  # fmt: skip
     program = map_workload(
         source.workload if workload is None else workload, system_of(result), mode=result.mode,  # type: ignore[arg-type]
         batch=source.batch if result.training is not None else 1, noc=source.network, input_shapes=input_shapes,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +16,7 @@ from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Standstill, Timing
 from pimsim.results import Result, build_result, with_endurance, with_ideal_network
+from pimsim.results.assembly import workload_hash
 from pimsim.results.ideal_network import on_ideal_network
 from pimsim.results.trace import TraceFile
 from pimsim.results.training_record import MoreIterations
@@ -64,7 +64,7 @@ def simulate(
         batch: images that stream through; throughput is measured once enough of them follow each other.  In training,
             images between two updates of the weights.
         iterations: of training: batches, each followed by an update.  Of more than three, three are simulated where
-            these are alike, and the end of the last is extrapolated (``result.training.more``, with its error).
+            these are alike, and the result of all is extrapolated (``result.training.more``, with its error).
         exact: all iterations are simulated.
         noc: ``packet``: links are shared; ``flit``: routers with virtual channels and credits, cycle by cycle;
             ``ideal``: only the distance counts.
@@ -84,11 +84,13 @@ def simulate(
         OverflowError: the run is too long for the simulator's clock.
     """
     check_batch(batch)
-    check_iterations(mode, batch, iterations)
+    check_iterations(mode, batch, iterations, exact)
     if engine not in ENGINES:
         raise InputError(f"there is no engine {engine!r}", allowed=ENGINES)
+    network = workload if isinstance(workload, Workload | Dataflow) else load_workload(workload, input_shapes)
+    lowered = network if isinstance(network, Dataflow) else lower(network)
     program = map_workload(
-        workload, system, mode=mode, batch=batch, noc=noc, overrides=overrides, input_shapes=input_shapes,
+        network if mode == "train" else lowered, system, mode=mode, batch=batch, noc=noc, overrides=overrides,
         placing=placing,
     )  # fmt: skip
     writes, decades = endurance if isinstance(endurance, tuple) else (endurance, 0.0)
@@ -99,13 +101,13 @@ def simulate(
     steady = extrapolate(timing.image_done_ps, iterations) if few < iterations else None
     if few < iterations and steady is None:
         few, timing = iterations, _run(program, batch * iterations, engine, progress, trace)
-    result = build_result(program, timing, batch * few, engine)
+    more = None
+    if steady is not None:
+        more = MoreIterations(few, steady.done_ps_of_last, steady.interval_ps, steady.error_ps)
+    result = build_result(program, timing, batch * iterations, engine, network_hash=workload_hash(lowered), more=more)
     if compare_ideal:
         ideal = on_ideal_network(program)
         result = with_ideal_network(result, ideal, _run(ideal, batch * few, engine, progress, None))
-    if steady is not None and result.training is not None:
-        more = MoreIterations(iterations, steady.done_ps_of_last, steady.error_ps, steady.interval_ps)
-        result = replace(result, training=replace(result.training, more=more))
     return result if writes is None else with_endurance(result, writes, "given", decades)
 
 
@@ -152,9 +154,13 @@ def training_options(system: System, batch: int, chips: int = 1) -> Training:
     if keys.transposed == "array" and array.rows != array.columns:
         what = f"crossbars of {array.rows} rows and {array.columns} columns cannot be read from both sides"
         raise InputError(what, key="training.transposed", allowed="copy, or as many rows as columns")
+    if keys.weight_gradient == "outer" and not system.chip.reram_tiles:
+        what = "outer products are made in crossbars, and the chip has none"
+        raise InputError(what, key="training.weight_gradient", allowed="gpu, or null")
     return Training(
         batch=batch, rows=array.rows, cores=cores, norm=keys.norm, sub_batch=keys.sub_batch,
-        weight_gradient=keys.weight_gradient or ("gpu" if cores else "outer"), transposed=keys.transposed,
+        weight_gradient=keys.weight_gradient or ("gpu" if cores else "outer"),
+        transposed=keys.transposed if system.chip.reram_tiles else "memory",
         gradient_images=_divisor(batch, keys.gradient_images) if system.chip.reram_tiles else 1,
     )  # fmt: skip
 
@@ -171,7 +177,7 @@ def check_batch(batch: int) -> None:
         raise InputError(what, key="batch", allowed=f"a whole number from 1 to {MOST_IMAGES:,}")
 
 
-def check_iterations(mode: str, batch: int, iterations: int) -> None:
+def check_iterations(mode: str, batch: int, iterations: int, exact: bool = False) -> None:
     """Raises InputError for a mode that is unknown, and for iterations that cannot run."""
     if mode not in MODES:
         raise InputError(f"there is no mode {mode!r}", key="mode", allowed=MODES)
@@ -181,6 +187,8 @@ def check_iterations(mode: str, batch: int, iterations: int) -> None:
         raise InputError(what, key="iterations", allowed=f"a whole number from 1 to {most:,}")
     if mode == "infer" and iterations > 1:
         raise InputError("are of training; inference has images alone", key="iterations", allowed="mode train, or 1")
+    if mode == "infer" and exact:
+        raise InputError("is of training, of which iterations may be extrapolated", key="exact", allowed="mode train")
 
 
 def _dataflow(

@@ -26,7 +26,7 @@ from pimsim.device.wear_levelling import WearLevelling
 from pimsim.device.write_counter import POLICIES, Blocks, WriteCounter
 from pimsim.errors import InputError, shown
 from pimsim.functional.network.quantisation import quantise_weights
-from pimsim.inference import read_network
+from pimsim.inference import check_crossbars, read_network
 from pimsim.mapping.arithmetic import Arithmetic, layer_arithmetic
 from pimsim.mapping.program import Layer, Program
 from pimsim.results.updates import FORMAT, LayerUpdates, UpdateLifetime, UpdateWear
@@ -92,6 +92,7 @@ def count_updates(
     weights: dict[str, np.ndarray] = {}
     if policy == "full":
         program = map_workload(workload, system, overrides=overrides, input_shapes=input_shapes)
+        check_crossbars(program.system)
     else:
         network, program = read_network(workload, system, overrides, input_shapes)
         weights = {each.name: each.weights for step in network.matrix_steps if step.matrix is not None

@@ -33,8 +33,7 @@ def main(folder: Path) -> None:
         found = (result if norm == "batch" else train(norm)).training
         print(f"  norm: {norm:6} {found.time_per_image_ps / 1e6:8.1f} us an image, "
               f"GPU cores busy {found.core_utilisation:.0%}")  # fmt: skip
-    flits = training.traffic.between_kinds
-    print(f"\n{flits:,} flits change between ReRAM tiles and GPU cores, "
+    print(f"\n{result.traffic.between_kinds / 2**20:.1f} MiB change between ReRAM tiles and GPU cores, "
           f"{training.saved_bytes['gpu_memory'] / 2**20:.1f} MiB wait for the backward pass")  # fmt: skip
     save_plots(result, folder, ("png",))
     print(f"The phases of every layer: {folder / 'training.png'}")

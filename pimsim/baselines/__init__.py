@@ -8,10 +8,10 @@
 """
 
 from pimsim.baselines.calibration import Calibration, calibrate
-from pimsim.baselines.comparing import BaselineRun, run_on_baseline
+from pimsim.baselines.comparing import BaselineRun, run_on_baseline, train_on_baseline
 from pimsim.baselines.measured_files import Measured, load_measured, measured_files, read_measured, write_measured
 from pimsim.baselines.network_files import load_network, networks
-from pimsim.baselines.presets import Figure, Preset, load_preset, preset_device, presets, read_presets
+from pimsim.baselines.presets import Figure, Preset, load_preset, preset_device, preset_name, presets, read_presets
 from pimsim.baselines.published import Accelerator, PublishedFigure, accelerators, load_accelerator
 
 __all__ = [
@@ -31,9 +31,11 @@ __all__ = [
     "measured_files",
     "networks",
     "preset_device",
+    "preset_name",
     "presets",
     "read_measured",
     "read_presets",
     "run_on_baseline",
+    "train_on_baseline",
     "write_measured",
 ]

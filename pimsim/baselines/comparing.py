@@ -10,8 +10,8 @@ from typing import Literal
 
 from pimsim.baselines.calibration import Calibration, calibrate
 from pimsim.baselines.measured_files import Measured, load_measured, measured_files
-from pimsim.baselines.presets import load_preset, presets
-from pimsim.costmodels.roofline import roofline
+from pimsim.baselines.presets import load_preset, preset_device, preset_name, presets
+from pimsim.costmodels.roofline import roofline, training_roofline
 from pimsim.errors import InputError, did_you_mean
 from pimsim.workload.records import Workload
 
@@ -20,7 +20,7 @@ Mark = Literal["roofline", "calibrated roofline", "measured"]
 
 @dataclass(frozen=True)
 class BaselineRun:
-    """Time and energy of a network on a baseline."""
+    """Time and energy of a network on a baseline; of training, "inference" is an image of an iteration."""
 
     name: str
     title: str
@@ -51,7 +51,7 @@ def run_on_baseline(
     """A network on a preset's roofline, or as it was measured.
 
     Args:
-        name: of a preset; or of a measured file, or its path.
+        name: of a preset, in any spelling of :func:`preset_name`; or of a measured file, or its path.
         batch, precision: of a roofline.  A precision of None takes FP16 where the device has it, as the closest to a
             chip of 16 bits, else FP32.  A measured file has its own.
         measured: a file to calibrate a preset's roofline with.
@@ -59,6 +59,7 @@ def run_on_baseline(
     Raises:
         InputError: there is no such baseline, it was measured with another network, or has no such precision.
     """
+    name = preset_name(name)
     if name in presets():
         return _on_roofline(name, workload, batch, precision, measured)
     names = [*presets(), *measured_files()]
@@ -66,6 +67,23 @@ def run_on_baseline(
         raise InputError(f"no baseline is called '{name}'{did_you_mean(name, names)}",
                          allowed=[*names, "a .json file"])  # fmt: skip
     return _as_measured(name, load_measured(name), workload)
+
+
+def train_on_baseline(name: str, workload: Workload, *, batch: int) -> BaselineRun:
+    """An iteration of training on a preset's roofline in FP32, as if no kernel were fused with another.
+
+    Raises:
+        InputError: there is no such preset; of what was measured, no training is known.
+    """
+    name = preset_name(name)
+    if name not in presets() and (name in measured_files() or name.lower().endswith(".json")):
+        raise InputError(f"'{name}' was measured in inference; beside training there are rooflines alone",
+                         allowed=presets())  # fmt: skip
+    preset, device = load_preset(name), preset_device(name)
+    cost = training_roofline(workload, device, batch=batch)
+    return BaselineRun(name, preset.title, "roofline", workload.name, cost.precision, batch, cost.time_s,
+                       cost.energy_per_inference_j, preset.loaded_w.value,
+                       preset.die_mm2.value if preset.die_mm2 else None, preset.process)  # fmt: skip
 
 
 def _on_roofline(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -88,12 +89,33 @@ def presets() -> dict[str, Preset]:
     return read_presets(FILE)
 
 
+@cache
+def _aliases() -> dict[str, str]:
+    """Other spellings of the presets' names: small letters and digits alone, with and without the GeForce's ``gtx``."""
+    squeezed = {_squeezed(name): name for name in presets()}
+    return {alias: name for full, name in squeezed.items() for alias in (full, full.removeprefix("gtx"))}
+
+
+def _squeezed(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+def preset_name(name: str) -> str:
+    """The name in :func:`presets` of a preset that is written in another way; any other name as it is.
+
+    >>> preset_name("1080ti"), preset_name("V100"), preset_name("lenet5")
+    ('gtx-1080-ti', 'v100', 'lenet5')
+    """
+    return _aliases().get(_squeezed(name), name)
+
+
 def load_preset(name: str) -> Preset:
-    """One of :func:`presets`.
+    """One of :func:`presets`, in any spelling of :func:`preset_name`.
 
     Raises:
         InputError: there is none of that name.
     """
+    name = preset_name(name)
     if name not in presets():
         raise InputError(f"no baseline is called '{name}'{did_you_mean(name, presets())}", allowed=presets())
     return presets()[name]
@@ -101,4 +123,4 @@ def load_preset(name: str) -> Preset:
 
 def preset_device(name: str) -> RooflineDevice:
     """Roofline of a preset; errors as :func:`load_preset`."""
-    return load_preset(name).roofline_device(name)
+    return load_preset(name).roofline_device(preset_name(name))

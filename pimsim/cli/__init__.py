@@ -22,7 +22,7 @@ from pimsim.cli.device import device
 from pimsim.cli.infer import infer
 from pimsim.cli.lifetime import lifetime
 from pimsim.cli.noc import noc
-from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_endurance, read_shape
+from pimsim.cli.options import ENDURANCE, JSON, SET, check_name, read_baselines, read_endurance, read_shape
 from pimsim.cli.report import compare, report
 from pimsim.cli.sweep import pareto, sweep
 from pimsim.cli.thermal import thermal
@@ -176,7 +176,7 @@ def run(
     shapes = dict(map(read_shape, inputs))
     borne = None if endurance is None else read_endurance(endurance)
     _check_names(out, **trace)
-    besides = [name.strip() for name in baselines.split(",")] if baselines else []
+    besides = read_baselines(baselines)
     if besides:
         from pimsim.report.beside import check_baselines
 
@@ -184,7 +184,7 @@ def run(
     if fidelity == "analytical":
         _check_estimate(trace["trace"])
     with ExitStack() as stack:
-        folder = stack.enter_context(_output_folder(out)) if out else None
+        fill = stack.enter_context(_output_folder(out)) if out else None
         timeline = stack.enter_context(_trace(**trace)) if trace["trace"] else None
         from pimsim.report.progress import ProgressBar
 
@@ -200,8 +200,8 @@ def run(
             from pimsim.results import with_endurance
 
             result = with_endurance(result, borne[0], "given", borne[1])
-        if folder is not None:
-            folder.fill(result)
+        if fill is not None:
+            fill(result)
     _print_result(result, as_json, quiet)
     if besides and not quiet and not as_json:
         _print_beside(result, workload, shapes, besides)
@@ -226,6 +226,10 @@ def _check_estimate(trace: str | None) -> None:
         given, source = context.params[name], context.get_parameter_source(name)
         if given != known and source is not None and source.name == "COMMANDLINE":
             raise InputError(f"{given} does not go with --fidelity analytical", key=f"--{name}", allowed=known)
+    from pimsim.simulation import check_batch, check_iterations
+
+    check_batch(context.params["batch"])
+    check_iterations(*(context.params[name] for name in ("mode", "batch", "iterations", "exact")))
     if context.params["compare_ideal"]:
         what = "an analytical estimate has no packets that wait"
         raise InputError(what, key="--compare-ideal", allowed="--fidelity engine")
@@ -271,13 +275,11 @@ def _print_beside(result: Result, workload: str, shapes: dict[str, tuple[int, ..
     terminal().print(beside_table(result, set_beside(result, load_workload(workload, shapes), names)))
 
 
-@contextmanager
-def _output_folder(out: str) -> Iterator[Any]:
+def _output_folder(out: str) -> Any:
     """Entered before the simulation: whether the folder can be written is known then."""
     from pimsim.report.folder import output_folder
 
-    with output_folder(out) as folder:
-        yield folder
+    return output_folder(out)
 
 
 @contextmanager

@@ -61,6 +61,7 @@ def show(context: click.Context, name: str, workload: str | None, measured: str 
     from pimsim import baselines
     from pimsim.report import baselines as report
 
+    name = baselines.preset_name(name)
     if name in baselines.presets():
         return _show_preset(name, workload, measured, dict(map(read_shape, inputs)), as_json, **run)
     if workload or measured or inputs:

@@ -10,7 +10,8 @@ import click
 from pimsim.cli.options import JSON, SET, check_name, read_shape
 from pimsim.errors import InputError, shown
 
-_OPTIONS = {name: f"--{name}" for name in ("data", "images", "calibration", "tier", "device", "seed", "dataset")}
+_OPTIONS = {name: f"--{name}" for name in ("data", "images", "calibration", "tier", "device", "seed")}
+_OPTIONS |= {"dataset": "--data", "system": "--arch", "temperatures_k": "--temperature-from"}
 """The options that give the library's arguments."""
 
 
@@ -60,7 +61,7 @@ def infer(
         "device_overrides": of_device, "input_shapes": dict(map(read_shape, inputs)),
     }  # fmt: skip
     with ExitStack() as stack:
-        folder = stack.enter_context(_folder(out)) if out else None
+        fill = stack.enter_context(_folder(out)) if out else None
         from pimsim.report.progress import ProgressBar
 
         bar = stack.enter_context(ProgressBar(not quiet, "executing images"))
@@ -68,8 +69,8 @@ def infer(
             found = _execute(workload, system, data, key, values, progress=bar, **options)
         else:
             found = _execute_warm(workload, system, data, key, values, temperature_from, progress=bar, **options)
-        if folder is not None:
-            folder.fill(found)
+        if fill is not None:
+            fill(found)
     _print(found, as_json, quiet)
     if out and not quiet and not as_json:
         click.echo(f"Written to {out}")
@@ -86,10 +87,14 @@ def _execute(workload: str, system: str, data: str, key: str, values: list[str],
         if key and error.file and error.file.startswith(f"--set {key.removeprefix('device.')}="):
             file = error.file.replace("--set ", "--sweep " + "device." * key.startswith("device."), 1)
             raise InputError(error.what, file=file, key=error.key, allowed=error.allowed) from None
-        if error.file is not None or error.key not in _OPTIONS:
-            raise
-        option = _OPTIONS["data" if error.key == "dataset" else error.key]
-        raise InputError(error.what, key=option, allowed=error.allowed) from None
+        raise _of_option(error) from None
+
+
+def _of_option(error: InputError) -> InputError:
+    """What the library says of its arguments, told of the option that gives it; anything else as it is."""
+    if error.file is not None or error.key not in _OPTIONS:
+        return error
+    return InputError(error.what, key=_OPTIONS[error.key], allowed=error.allowed)
 
 
 def _execute_warm(
@@ -100,19 +105,22 @@ def _execute_warm(
     from pimsim.results import load_result
 
     package = [text for text in options["overrides"] if text.startswith("chip.thermal.")]
+    run, shapes = f"--temperature-from {source}", options["input_shapes"]
     try:
         result = load_result(source)
         heat = temperatures(result, overrides=package)
         if key:
-            shapes = options["input_shapes"]
             options["temperatures_k"] = layer_temperatures(result, workload, heat=heat, input_shapes=shapes)
-            return _execute(workload, system, data, key, values, **options)
+    except InputError as error:
+        raise InputError(error.what, file=error.file or run, key=error.key, allowed=error.allowed) from None
+    if key:
+        return _execute(workload, system, data, key, values, **options)
+    try:
         return accuracy_at_temperatures(workload, system, data, result, heat=heat, **options)
     except InputError as error:
-        if error.file is not None or error.key in _OPTIONS.values():
-            raise
-        option = _OPTIONS.get(error.key or "", f"--temperature-from {source}")
-        raise InputError(error.what, key=option, allowed=error.allowed) from None
+        if error.file is None and error.key is None:  # it is the result that does not fit
+            raise InputError(error.what, file=run, allowed=error.allowed) from None
+        raise _of_option(error) from None
 
 
 def _sweep(text: str) -> tuple[str, list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pimsim.errors import InputError
+from pimsim.errors import InputError, shown
 
 SET = click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Change one key of the system; "
                    "may be given again.")  # fmt: skip
@@ -41,6 +41,23 @@ def check_name(key: str, name: str | None, kind: str = "folder") -> None:
     """Raises InputError for an output that is given an empty name."""
     if name == "":
         raise InputError(f"the name of the {kind} is empty", key=key, allowed=f"the name of a {kind}")
+
+
+def read_words(text: str | None, key: str) -> list[str]:
+    """A,B,... as names, each once; None: no names."""
+    if text is None:
+        return []
+    words = [word.strip() for word in text.split(",")]
+    if not all(words):
+        raise InputError(f"{shown(text)} is no list of names", key=key, allowed="names with commas between them")
+    return list(dict.fromkeys(words))
+
+
+def read_baselines(text: str | None) -> list[str]:
+    """--baseline as names of presets and measured files."""
+    from pimsim.baselines import preset_name
+
+    return list(dict.fromkeys(map(preset_name, read_words(text, "--baseline"))))
 
 
 def read_shape(text: str) -> tuple[str, tuple[int, ...]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pimsim.cli.options import JSON, check_name
+from pimsim.cli.options import JSON, check_name, read_baselines, read_words
 from pimsim.errors import InputError, did_you_mean, shown
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def report(
     from pimsim.report.loading import load_saved, short_names
     from pimsim.report.page.build import Subjects, write_report
 
-    chosen = _words(baselines, "--baseline")
+    chosen = read_baselines(baselines)
     _check_baselines(chosen)
-    low, high = _words(minimize, "--minimize"), _words(maximize, "--maximize")
+    low, high = read_words(minimize, "--minimize"), read_words(maximize, "--maximize")
     subjects = tuple(dict.fromkeys(subjects))
     names = dict(zip(subjects, short_names(subjects), strict=True))
     studied = [path for path in subjects if _is_study(path)]
@@ -97,15 +97,6 @@ def report(
         out,
     )
     click.echo(f"Written to {files[0]}, and {len(files) - 1} files to {files[1].parent if files[1:] else '-'}")
-
-
-def _words(text: str | None, key: str) -> list[str]:
-    if text is None:
-        return []
-    words = [word.strip() for word in text.split(",")]
-    if not all(words):
-        raise InputError(f"{shown(text)} is no list of names", key=key, allowed="names with commas between them")
-    return list(dict.fromkeys(words))
 
 
 def _check_baselines(names: list[str]) -> None:

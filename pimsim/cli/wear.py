@@ -13,7 +13,8 @@ from pimsim.errors import InputError
 if TYPE_CHECKING:
     from pimsim.results.updates import UpdateWear
 
-_OPTIONS = ("updates", "policy", "levelling", "interval", "size", "seed")
+_OPTIONS = {name: f"--{name}" for name in ("updates", "policy", "levelling", "interval", "size", "seed")}
+_OPTIONS |= {"system": "--arch"}
 """The options that give the library's arguments."""
 
 
@@ -72,7 +73,7 @@ def _count(workload: str, system: str, updates: int, **options: Any) -> UpdateWe
     except InputError as error:
         if error.file is not None or error.key not in _OPTIONS:
             raise
-        raise InputError(error.what, key=f"--{error.key}", allowed=error.allowed) from None
+        raise InputError(error.what, key=_OPTIONS[error.key], allowed=error.allowed) from None
 
 
 def _print(found: UpdateWear, as_json: bool, quiet: bool) -> None:

@@ -33,8 +33,3 @@ def training_cycles(layers: int, batch: int, images: int, pipelined: bool = True
 def testing_cycles(layers: int, images: int) -> int:
     """Logical cycles until the last image has left the pipeline: N + L - 1."""
     return images + layers - 1
-
-
-def buffer_entries(layers: int, layer: int) -> int:
-    """Entries between the forward pass of a layer (from 1) and its use in the backward pass: 2(L - l) + 1."""
-    return 2 * (layers - layer) + 1

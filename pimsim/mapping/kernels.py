@@ -10,6 +10,7 @@ import numpy as np
 from pimsim.config.records import System
 from pimsim.errors import InputError
 from pimsim.mapping.allocation import PlacedSlice
+from pimsim.mapping.buffers import core_bytes
 from pimsim.mapping.tiling import Slice, Tiling
 from pimsim.technology.gpu_core import kernel_ps
 from pimsim.workload.dataflow import Dataflow, Node
@@ -121,14 +122,12 @@ def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
 
 def _bytes_held(dataflow: Dataflow, cores: int, system: System) -> int:
     """Bytes that the fullest of the cores in the way must hold, if maps are shared among so many: its bands of rows."""
-    values = 0
+    held = 0
     for node in dataflow.nodes:
         if node.kind == "gpu" and in_the_way(node):
             rows = node.grid[0]
-            held = sum(dataflow.nodes[edge.source].positions * edge.channels * edge.holds for edge in node.edges)
-            values += held * -(-rows // kernel_copies(node, cores)) // rows
-    assert system.chip.gpu_core is not None
-    return values * system.chip.gpu_core.value_bytes
+            held += bytes_in_core(node, dataflow, system) * -(-rows // kernel_copies(node, cores)) // rows
+    return held
 
 
 def place_kernels(
@@ -137,35 +136,68 @@ def place_kernels(
     """Tiles of the replicas of each node that runs on GPU cores, ``n`` of them for what images wait for.
 
     What is shared among cores lies on the same ones in every layer, so that a band of a map stays on its core.
-    Every other kernel goes to the core with the least to do in a batch, among those of its part of the work (see
-    :func:`cores_in_the_way`); one that reads a single kernel of its phase joins it.  Raises InputError where there is
-    something to run, and no core.
+    Every other kernel, those of most work or memory first, goes to the core with the least to do in a batch, among
+    those of its part of the work (see :func:`cores_in_the_way`) whose memory has room for it; an optimiser joins the
+    kernel whose sum it takes.  Raises InputError where there is something to run, and no core.
     """
     every = np.flatnonzero(on_gpu)
     spread = np.arange(n) * every.size // max(n, 1)
     groups = {True: every[spread], False: np.delete(every, spread) if n < every.size else every}
-    loads = {key: np.zeros(group.size) for key, group in groups.items()}
-    placed: dict[int, list[int]] = {}
-    for i, node in enumerate(dataflow.nodes):
-        if node.kind != "gpu":
-            continue
-        tiles, busy_ps = groups[in_the_way(node)], loads[in_the_way(node)]
-        if tiles.size == 0:
+    kernels = [i for i, node in enumerate(dataflow.nodes) if node.kind == "gpu"]
+    for i in kernels:
+        if groups[in_the_way(dataflow.nodes[i])].size == 0:
+            node = dataflow.nodes[i]
             raise InputError(f"'{node.name}' ({node.operation}) needs a GPU core, and {system.name} has none",
                              key="chip.tiers", allowed="a chip with a tier of GPU cores")  # fmt: skip
-        core = system.chip.gpu_core
-        assert core is not None
-        moved = node.memory_values // copies[i] + node.each_values
-        share_ps = kernel_ps(core, node.flops // copies[i], moved) / node.every
+    busy_ps, held = np.zeros(on_gpu.size), np.zeros(on_gpu.size)
+    load_ps = {i: _load_ps(dataflow.nodes[i], copies[i], system) for i in kernels}
+    size = {i: bytes_in_core(dataflow.nodes[i], dataflow, system) // copies[i] for i in kernels}
+    joined = {i: dataflow.nodes[i].edges[0].source for i in kernels if _joins(i, dataflow, copies)}
+    for i, with_it in joined.items():
+        load_ps[with_it] += load_ps[i]
+        size[with_it] += size[i]
+    room, usual_ps = core_bytes(system), sum(load_ps.values()) / max(len(kernels), 1)
+    placed: dict[int, list[int]] = {}
+    alone = [i for i in kernels if copies[i] == 1 and i not in joined]
+    alone.sort(key=lambda i: -max(load_ps[i] / max(usual_ps, 1.0), size[i] / room))
+    for i in [i for i in kernels if copies[i] > 1] + alone:
+        tiles = groups[in_the_way(dataflow.nodes[i])]
         if copies[i] > 1:
-            chosen = [v * tiles.size // copies[i] for v in range(copies[i])]
-        elif len(node.edges) == 1 and node.edges[0].source in placed and node.phase == "update":
-            chosen = [int(np.flatnonzero(tiles == placed[node.edges[0].source][0])[0])]
+            chosen = tiles[np.arange(copies[i]) * tiles.size // copies[i]]
         else:
-            chosen = [int(np.argmin(busy_ps))]
-        busy_ps[chosen] += share_ps
-        placed[i] = [int(tile) for tile in tiles[chosen]]
-    return placed
+            fits = tiles[held[tiles] + size[i] <= room]
+            chosen = tiles[[np.argmin(held[tiles])]] if fits.size == 0 else fits[[np.argmin(busy_ps[fits])]]
+        busy_ps[chosen] += load_ps[i]
+        held[chosen] += size[i]
+        placed[i] = chosen.tolist()
+    return placed | {i: placed[with_it] for i, with_it in joined.items()}
+
+
+def _joins(i: int, dataflow: Dataflow, copies: list[int]) -> bool:
+    """Whether a kernel of the update reads a single one, for which nobody waits either."""
+    node = dataflow.nodes[i]
+    if node.phase != "update" or len(node.edges) != 1 or copies[i] > 1:
+        return False
+    source = node.edges[0].source
+    read = dataflow.nodes[source]
+    return read.kind == "gpu" and read.phase == "gradient" and copies[source] == 1
+
+
+def _load_ps(node: Node, copies: int, system: System) -> float:
+    """Time of each core that shares a kernel, for one image [ps]."""
+    core = system.chip.gpu_core
+    assert core is not None
+    return kernel_ps(core, node.flops // copies, node.memory_values // copies + node.each_values) / node.every
+
+
+def bytes_in_core(node: Node, dataflow: Dataflow, system: System) -> int:
+    """Bytes that the memories of all cores together must hold for a kernel: inputs, and what stays."""
+    core = system.chip.gpu_core
+    assert core is not None
+    inputs = sum(
+        dataflow.nodes[edge.source].positions * edge.channels * max(edge.holds, edge.gathers) for edge in node.edges
+    )
+    return core.value_bytes * (inputs + node.kept_values)
 
 
 def kernel_slice(node: Node, tile: int) -> list[PlacedSlice]:

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from pimsim.baselines import load_preset, measured_files, presets, run_on_baseline
-from pimsim.costmodels.roofline import training_roofline
+from pimsim.baselines import measured_files, preset_name, presets, run_on_baseline, train_on_baseline
 from pimsim.errors import InputError, did_you_mean
 from pimsim.results.notebook import with_unit
 from pimsim.results.record import Result
 from pimsim.workload.records import Workload
+
+FLATTERED = (
+    "no bound in training: it runs every operation as a kernel of its own, launch included. A framework that fuses "
+    "kernels or hides launches is faster, so these ratios flatter the chip"
+)
+"""What a roofline of training is: no bound (see :func:`pimsim.costmodels.roofline.training_works`)."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ def check_baselines(names: list[str], training: bool) -> None:
     """Raises InputError for a baseline that does not exist, or knows no training: before the run."""
     known = [*presets()] if training else [*presets(), *measured_files()]
     for name in names:
-        if name not in known and (training or not name.lower().endswith(".json")):
+        if preset_name(name) not in known and (training or not name.lower().endswith(".json")):
             what = "no roofline" if training else "no baseline"
             raise InputError(f"{what} is called '{name}'{did_you_mean(name, known)}", key="--baseline", allowed=known)
 
@@ -52,8 +57,9 @@ def set_beside(result: Result, workload: Workload, names: list[str]) -> list[Bes
     image_j = result.costs.energy_pj / 1e12 / (result.training.batch if result.training else 1)
     found = []
     for name in names:
-        gpu_s, gpu_j, title, mark, precision = _on_gpu(name, result, workload, batch)
-        found.append(Beside(name, title, mark, precision, batch, gpu_s, gpu_j, gpu_s / image_s,
+        run = (run_on_baseline if result.training is None else train_on_baseline)(name, workload, batch=batch)
+        gpu_s, gpu_j = run.batch_s / run.batch, run.energy_per_inference_j
+        found.append(Beside(run.name, run.title, run.mark, run.precision, run.batch, gpu_s, gpu_j, gpu_s / image_s,
                             None if gpu_j is None else gpu_j / image_j))  # fmt: skip
     return found
 
@@ -70,16 +76,10 @@ def _pace(result: Result) -> tuple[float, int]:
     return result.times.latency_ps / 1e12, 1
 
 
-def _on_gpu(
-    name: str, result: Result, workload: Workload, batch: int
-) -> tuple[float, float | None, str, str, str]:
-    if result.training is None:
-        run = run_on_baseline(name, workload, batch=batch)
-        return run.batch_s / run.batch, run.energy_per_inference_j, run.title, run.mark, run.precision
-    check_baselines([name], training=True)
-    preset = load_preset(name)
-    cost = training_roofline(workload, preset.roofline_device(name), batch=batch)
-    return cost.time_s / batch, cost.energy_j / batch, preset.title, "roofline", "fp32"
+def other_norm(result: Result) -> str:
+    """What training did in place of BatchNorm, which a baseline does; empty: the same."""
+    norm: str = result.source.config.get("training", {}).get("norm", "batch")
+    return norm if result.training is not None and norm != "batch" else ""
 
 
 def beside_table(result: Result, found: list[Beside]) -> Table:
@@ -93,5 +93,8 @@ def beside_table(result: Result, found: list[Beside]) -> Table:
         ratio = "" if each.energy_ratio is None else f"{each.energy_ratio:.3g}"
         table.add_row(each.title, each.mark, each.precision, str(each.batch), with_unit(each.image_s, "s", 3), energy,
                       f"{each.speed_up:.3g}", ratio)  # fmt: skip
-    table.caption = "above 1 the chip is better; a roofline is a bound that no kernel exceeds, not a measurement"
+    bound = "a bound that no kernel exceeds, not a measurement"
+    table.caption = f"above 1 the chip is better; a roofline is {bound if result.training is None else FLATTERED}"
+    if norm := other_norm(result):
+        table.caption += f"; the GPU normalises over the batch, where the chip has training.norm: {norm}"
     return table

@@ -1,6 +1,8 @@
 """Results side by side: every figure with its ratio to the first, what was configured otherwise, which layers differ.
 
-Results of different networks are refused unless that is wanted: most ratios between them say nothing of the chips.
+Results of different networks are refused unless that is wanted: most ratios between them say nothing of the chips.  A
+network is the one before it is expanded for training, so that norms and chips of other kinds can be compared; runs of
+training must be of one batch, too.  Where inference stands beside training, only what both have is compared.
 """
 
 from __future__ import annotations
@@ -17,18 +19,27 @@ from pimsim.results.record import Result
 FORMAT = "pimsim-compare-1"
 ABSENT = "(absent)"  #: a key that a configuration has not
 
-FIGURES = {
-    "latency_us": "less", "throughput_per_s": "more", "run_us": "less", "energy_per_inference_uj": "less",
-    "energy_delay_product_uj_ms": "less", "average_power_w": "less", "peak_power_bound_w": "less", "area_mm2": "less",
+_OF_CHIPS = {
+    "average_power_w": "less", "peak_power_bound_w": "less", "area_mm2": "less",
     "chips_used": "less", "tiles_used": "less", "imas_used": "less", "crossbars_used": "less",
     "spatial_utilisation_cells": "more", "spatial_utilisation_crossbars": "more",
     "temporal_utilisation_crossbars": "more", "programming_us": "less", "programming_energy_uj": "less",
 }  # fmt: skip
-"""Keys of :attr:`pimsim.results.record.Result.summary` that are compared, and which end of them is better."""
+FIGURES = {
+    "infer": {"latency_us": "less", "throughput_per_s": "more", "run_us": "less", "energy_per_inference_uj": "less",
+              "energy_delay_product_uj_ms": "less", **_OF_CHIPS},
+    "train": {"iteration_us": "less", "image_us": "less", "images_per_s": "more", "run_us": "less",
+              "energy_per_iteration_uj": "less", "energy_per_image_uj": "less", **_OF_CHIPS,
+              "gpu_cores_used": "less", "gpu_core_utilisation": "more", "network_share": "less"},
+    "both": _OF_CHIPS,
+}  # fmt: skip
+"""What is compared -> keys of :attr:`pimsim.results.record.Result.summary`, and which end of them is better."""
 
 LAYER_FIGURES = ("image_us", "dynamic_energy_uj", "crossbars", "working_share")
-"""Of a layer: its busiest replica's time for an image, dynamic energy, crossbars, share of the run in which it works.
+"""Of a layer: its busiest replica's time for an image, dynamic energy of an image, crossbars, share of the run in which
+it works.  In training, time and energy of an iteration are shared among the images of its batch.
 """
+_ANYWAY = "--different-workloads to compare them all the same"
 
 
 def compare(names: Sequence[str], results: Sequence[Saved], different_workloads: bool = False) -> dict[str, Any]:
@@ -54,38 +65,60 @@ def compare(names: Sequence[str], results: Sequence[Saved], different_workloads:
 
 
 def _check_workloads(names: Sequence[str], results: Sequence[Any], different: bool) -> None:
-    found = [(each.source.workload, getattr(each.source, "workload_hash", "")) for each in results]
-    if different or len(set(found)) == 1:
+    if different:
         return
-    if len({name for name, _ in found}) == 1:
-        raise InputError(f"networks called {found[0][0]} that are not the same", key=", ".join(names),
-                         allowed="--different-workloads to compare them all the same")  # fmt: skip
-    words = ", ".join(f"{workload} ({name})" for name, (workload, _) in zip(names, found, strict=True))
-    raise InputError(f"the results are of different workloads: {words}",
-                     allowed="--different-workloads to compare them all the same")  # fmt: skip
+    found = [(each.source.workload, _network(each, results)) for each in results]
+    if len({name for name, _ in found}) > 1:
+        words = ", ".join(f"{workload} ({name})" for name, (workload, _) in zip(names, found, strict=True))
+        raise InputError(f"the results are of different workloads: {words}", allowed=_ANYWAY)
+    if len({network for _, network in found}) > 1:
+        unknown = [name for name, each in zip(names, results, strict=True) if not each.source.network_hash]
+        if unknown:
+            raise InputError(f"an earlier version has not kept which network called {found[0][0]} was run",
+                             key=", ".join(unknown), allowed=f"a run of this version, or {_ANYWAY}")  # fmt: skip
+        raise InputError(f"networks called {found[0][0]} that are not the same", key=", ".join(names), allowed=_ANYWAY)
+    batches = [(name, each.source.batch) for name, each in zip(names, results, strict=True) if _trains(each)]
+    if len({batch for _, batch in batches}) > 1:
+        words = ", ".join(f"{batch} images ({name})" for name, batch in batches)
+        raise InputError(f"trained with different batches: {words}", allowed=_ANYWAY)
+
+
+def _network(result: Any, results: Sequence[Any]) -> str:
+    """What tells networks apart: their hashes; where one is not known, those of what the chips ran."""
+    if all(getattr(each.source, "network_hash", "") for each in results):
+        return str(result.source.network_hash)
+    return getattr(result.source, "workload_hash", "")
+
+
+def _trains(result: Any) -> bool:
+    return isinstance(result, Result) and result.training is not None
 
 
 def _compare_runs(names: Sequence[str], results: Sequence[Result]) -> dict[str, Any]:
-    first = results[0]
-    figures = {key: _row([each.summary[key] for each in results], better) for key, better in FIGURES.items()}
+    first, modes = results[0], {each.mode for each in results}
+    mode = modes.pop() if len(modes) == 1 else "both"
+    figures = {key: _row([each.summary[key] for each in results], better) for key, better in FIGURES[mode].items()}
+    if len({each.units for each in results if each.training is not None}) > 1:
+        figures.pop("run_us", None)
     return {
         "format": FORMAT,
         "kind": "run",
+        "mode": mode,
         "results": [
-            {"name": name, "workload": each.source.workload, "system": each.source.system, "batch": each.source.batch,
-             "noc": each.source.network, "engine": each.source.engine,
+            {"name": name, "workload": each.source.workload, "system": each.source.system, "mode": each.mode,
+             "batch": each.source.batch, "noc": each.source.network, "engine": each.source.engine,
              "pimsim_version": each.pimsim_version, "bottleneck": each.bottleneck}
             for name, each in zip(names, results, strict=True)
         ],
         "figures": figures,
-        "energy_by_component_pj": _by_component(results),
+        "energy_by_component_pj": {} if mode == "both" else _by_component(results),
         "configuration": differences([_settings(each) for each in results]),
         "layers": {
             name: _layers(first, each)
             for name, each in zip(names[1:], results[1:], strict=True)
-            if each.source.workload_hash == first.source.workload_hash
+            if _network(each, (first, each)) == _network(first, (first, each))
         },
-        "remarks": _remarks(results),
+        "remarks": _remarks(results) + (_of_both(names, results) if mode == "both" else []),
     }  # fmt: skip
 
 
@@ -100,7 +133,7 @@ def ratio(value: float | None, to: float | None) -> float | None:
 
 
 def _by_component(results: Sequence[Result]) -> dict[str, dict[str, Any]]:
-    """Component -> dynamic and static energy of an inference; the largest of any result first."""
+    """Component -> dynamic and static energy of an inference, or of an iteration; the largest of any result first."""
     parts = [result.costs for result in results]
     names = {name for costs in parts for name in (*costs.dynamic_pj, *costs.static_pj)}
     rows = {
@@ -114,7 +147,7 @@ def _settings(result: Result | InferenceResult) -> dict[str, Any]:
     own: dict[str, Any] = {"workload": result.source.workload, "pimsim_version": result.pimsim_version}
     if isinstance(result, Result):
         run = result.source
-        own |= {"batch": run.batch, "noc": run.network, "engine": run.engine}
+        own |= {"mode": result.mode, "batch": run.batch, "noc": run.network, "engine": run.engine}
     else:
         given = result.source
         own |= {"data": given.data, "images": given.images, "seed": given.seed, "tier": given.tier,
@@ -144,21 +177,26 @@ def differences(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
 
 
 def _layers(first: Result, other: Result) -> list[dict[str, Any]]:
-    """Every layer of a common network in both results, those first whose time differs most."""
+    """Every layer that both results have, those first whose time differs most."""
+    theirs = {(layer.name, layer.phase): n for n, layer in enumerate(other.layers)}
     found = []
-    for n, (ours, theirs) in enumerate(zip(first.layers, other.layers, strict=True)):
-        pair = [_layer_figures(first, n), _layer_figures(other, n)]
+    for n, layer in enumerate(first.layers):
+        at = theirs.get((layer.name, layer.phase))
+        if at is None:
+            continue
+        pair = [_layer_figures(first, n), _layer_figures(other, at)]
         figures = {
             key: {"values": [side[key] for side in pair], "ratio": ratio(pair[1][key], pair[0][key])}
             for key in LAYER_FIGURES
         }
-        found.append({"layer": ours.name, "operation": theirs.operation, **figures})
+        found.append({"layer": layer.name, "operation": other.layers[at].operation, **figures})
     return sorted(found, key=lambda row: -abs(row["image_us"]["values"][1] - row["image_us"]["values"][0]))
 
 
 def _layer_figures(result: Result, n: int) -> dict[str, float]:
     layer, energy = result.layers[n], result.costs.by_layer_pj[n]
-    return {"image_us": layer.image_ps / 1e6, "dynamic_energy_uj": sum(energy.values()) / 1e6,
+    images = 1 if result.training is None else result.training.batch
+    return {"image_us": layer.image_ps / images / 1e6, "dynamic_energy_uj": sum(energy.values()) / images / 1e6,
             "crossbars": layer.crossbars, "working_share": layer.utilisation}  # fmt: skip
 
 
@@ -175,10 +213,19 @@ def largest_layer_differences(rows: Sequence[Mapping[str, Any]], figure: str, mo
 
 def _remarks(results: Sequence[Result]) -> list[str]:
     found = []
-    if len({each.source.workload_hash for each in results}) > 1:
+    if len({_network(each, results) for each in results}) > 1:
         found.append("the results are of different workloads: ratios compare networks as well as chips")
-    if len({each.source.batch for each in results}) > 1:
+    elif len({each.source.workload_hash for each in results}) > 1:
+        found.append("the network is the same, what the chips run of it is not: layers are those that both have")
+    trained = [each.training for each in results if each.training is not None]
+    if len({each.source.batch for each in results if each.training is None}) > 1:
         found.append("the batches differ: a latency of a batch of 1 is that of an empty system, others may be longer")
+    if len({each.batch for each in trained}) > 1:
+        found.append("the batches differ: iterations are not of the same work")
+    if len({each.iterations for each in trained}) > 1:
+        found.append("the numbers of iterations differ: lengths of runs are not compared")
+    if any(each.more for each in trained):
+        found.append("not all iterations were simulated: what layers wait for is of those that were")
     if len({each.source.network for each in results}) > 1:
         found.append("the models of the on-chip network differ")
     if len({each.source.engine for each in results}) > 1:
@@ -186,6 +233,14 @@ def _remarks(results: Sequence[Result]) -> list[str]:
     if any(each.is_headline for result in results for each in result.costs.unpriced):
         found.append("some work has no price: energies are not complete (`pimsim run` says which)")
     return found
+
+
+def _of_both(names: Sequence[str], results: Sequence[Result]) -> list[str]:
+    """Said where inference stands beside training."""
+    kinds = {"infer": "of inference", "train": "of training"}
+    words = ", ".join(f"{name} is {kinds[each.mode]}" for name, each in zip(names, results, strict=True))
+    return [f"{words}: only what both have is compared, which no time, rate or energy of a whole image is; powers and "
+            "utilisations are of different work; layers are those of the forward pass"]  # fmt: skip
 
 
 def _compare_executions(names: Sequence[str], results: Sequence[InferenceResult]) -> dict[str, Any]:

@@ -31,8 +31,13 @@ def _percent(value: float) -> str:
 FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "latency_us": ("latency", _scaled("s", 1e-6)),
     "throughput_per_s": ("throughput [inferences/s]", lambda value: f"{value:,.5g}"),
+    "iteration_us": ("iteration", _scaled("s", 1e-6)),
+    "image_us": ("an image", _scaled("s", 1e-6)),
+    "images_per_s": ("throughput [images/s]", lambda value: f"{value:,.5g}"),
     "run_us": ("run", _scaled("s", 1e-6)),
     "energy_per_inference_uj": ("energy an inference", _scaled("J", 1e-6)),
+    "energy_per_iteration_uj": ("energy an iteration", _scaled("J", 1e-6)),
+    "energy_per_image_uj": ("energy an image", _scaled("J", 1e-6)),
     "energy_delay_product_uj_ms": ("energy-delay product", _scaled("J s", 1e-9)),
     "average_power_w": ("average power", _scaled("W", 1.0)),
     "peak_power_bound_w": ("peak power (bound)", _scaled("W", 1.0)),
@@ -46,10 +51,13 @@ FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "temporal_utilisation_crossbars": ("temporal utilisation", _percent),
     "programming_us": ("programming, once", _scaled("s", 1e-6)),
     "programming_energy_uj": ("energy of programming", _scaled("J", 1e-6)),
+    "gpu_cores_used": ("GPU cores in use", lambda value: f"{value:,}"),
+    "gpu_core_utilisation": ("GPU cores in use are busy", _percent),
+    "network_share": ("replicas wait for packets", _percent),
 }
 LAYER_FIGURES = {
     "image_us": ("time of an image in the busiest replica", _scaled("s", 1e-6)),
-    "dynamic_energy_uj": ("dynamic energy", _scaled("J", 1e-6)),
+    "dynamic_energy_uj": ("dynamic energy of an image", _scaled("J", 1e-6)),
     "crossbars": ("crossbars", lambda value: f"{value:,}"),
     "working_share": ("share of the run in which it works", _percent),
 }
@@ -64,7 +72,9 @@ def comparison_tables(document: Mapping[str, Any]) -> Group:
     names = [each["name"] for each in document["results"]]
     parts: list[RenderableType] = [_heads(document["results"])]
     if document["kind"] == "run":
-        parts += [_figures(document, names), _components(document, names)]
+        parts.append(_figures(document, names))
+        if document["energy_by_component_pj"]:
+            parts.append(_components(document, names))
         for name, rows in document["layers"].items():
             parts += _layers(rows, names[0], name)
     else:
@@ -118,7 +128,8 @@ def _times(value: float) -> str:
 
 def _components(document: Mapping[str, Any], names: Sequence[str]) -> Table:
     rows = list(document["energy_by_component_pj"].items())
-    table = _table("Energy of an inference by component", "", *(shortened(name, 40) for name in names))
+    unit = {"infer": "an inference", "train": "an iteration"}[document["mode"]]
+    table = _table(f"Energy of {unit} by component", "", *(shortened(name, 40) for name in names))
     for component, row in rows[:MOST_COMPONENTS]:
         table.add_row(Text(component_label(component)), *_cells(row, _scaled("J", 1e-12)))
     if len(rows) > MOST_COMPONENTS:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from pimsim.heat import Heat
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import filled_folder, write_texts
 from pimsim.thermal import Spot, Transient
 
 FORMAT = "pimsim-heat-1"
@@ -134,31 +134,20 @@ def heat_json(heat: Heat) -> str:
     return json.dumps(head, indent=1, allow_nan=False) + "\n"
 
 
-@contextmanager
-def heat_folder(path: str | Path) -> Iterator[Callable[[Heat], None]]:
-    """A folder to fill by what this yields; nothing of it is left behind if the block raises.
+def heat_folder(path: str | Path) -> AbstractContextManager[Callable[[Heat], None]]:
+    """A folder to fill with temperatures, see :func:`pimsim.results.staging.filled_folder`."""
+    return filled_folder(path, FILES, _write)
 
-    Raises:
-        InputError: the folder cannot be made or written.
-    """
-    with staged_folder(path, FILES) as stage:
 
-        def fill(heat: Heat) -> None:
-            from pimsim.report.heat import save_heat  # matplotlib loads slowly
+def _write(heat: Heat, stage: Path) -> None:
+    from pimsim.report.heat import save_heat  # matplotlib loads slowly
 
-            name = heat.name
-            name += f", chip {heat.hottest_chip} (the hottest)" if len(heat.maps) > 1 else ""
-            texts = {HEAT: heat_json(heat), TILES: _csv(COLUMNS, tile_rows(heat))}
-            if heat.transient is not None:
-                texts[WARMING] = _warming_csv(heat.transient)
-            try:
-                for file, text in texts.items():
-                    (stage / file).write_text(text, encoding="utf-8", newline="\n")
-                save_heat(heat.hottest, stage, name, transient=heat.transient, kinds=heat.kinds)
-            except OSError as error:
-                raise write_error(error, path) from None
-
-        yield fill
+    texts = {HEAT: heat_json(heat), TILES: _csv(COLUMNS, tile_rows(heat))}
+    if heat.transient is not None:
+        texts[WARMING] = _warming_csv(heat.transient)
+    write_texts(texts, stage)
+    name = heat.name + (f", chip {heat.hottest_chip} (the hottest)" if len(heat.maps) > 1 else "")
+    save_heat(heat.hottest, stage, name, transient=heat.transient, kinds=heat.kinds)
 
 
 def _warming_csv(transient: Transient) -> str:

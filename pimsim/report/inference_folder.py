@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pimsim.results.inference import (
-    INFERENCE,
-    LAYERS,
-    POINTS,
-    SWEEP,
-    InferenceResult,
-    InferenceSweep,
-    write_inference,
-)
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.report.plots.inference import PLOTS, save_inference_plots
+from pimsim.results.inference import FILES, InferenceResult, InferenceSweep, write_inference
+from pimsim.results.staging import filled_folder
 
 
-@dataclass(frozen=True)
-class InferenceFolder:
-    """Where results go; files become visible when the block of :func:`inference_folder` ends."""
-
-    stage: Path
-    name: str
-
-    def fill(self, found: InferenceResult | InferenceSweep) -> None:
-        """Write the result, its table and the plots.
-
-        Raises:
-            InputError: the disk is full, or the folder has gone.
-        """
-        from pimsim.report.plots.inference import save_inference_plots
-
-        write_inference(found, self.stage, self.name)
-        try:
-            save_inference_plots(found, self.stage)
-        except OSError as error:
-            raise write_error(error, self.name) from None
+def inference_folder(path: str | Path) -> AbstractContextManager[Callable[[InferenceResult | InferenceSweep], None]]:
+    """A folder to fill with results, see :func:`pimsim.results.staging.filled_folder`."""
+    return filled_folder(path, (*FILES, *PLOTS), _write)
 
 
-@contextmanager
-def inference_folder(path: str | Path) -> Iterator[InferenceFolder]:
-    """A folder to fill; nothing of it is left behind if the block raises.
-
-    Raises:
-        InputError: the folder cannot be made or written; known when the block is entered.
-    """
-    with staged_folder(path, (INFERENCE, LAYERS, SWEEP, POINTS)) as stage:
-        yield InferenceFolder(stage, str(path))
+def _write(found: InferenceResult | InferenceSweep, stage: Path) -> None:
+    write_inference(found, stage)
+    save_inference_plots(found, stage)

@@ -6,8 +6,8 @@ import csv
 import dataclasses
 import io
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -19,7 +19,7 @@ from rich.text import Text
 from pimsim.lifetime import LayerLife, Life, TrainingLife
 from pimsim.report.plots import style
 from pimsim.results.notebook import with_unit
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import filled_folder, write_texts
 
 FORMAT = "pimsim-lifetime-1"
 LIFETIME, LAYERS = "lifetime.json", "lifetime.csv"
@@ -127,25 +127,15 @@ def draw(found: TrainingLife) -> Figure:
     return figure
 
 
-@contextmanager
-def lifetime_folder(path: str | Path) -> Iterator[Callable[[TrainingLife], None]]:
-    """A folder to fill by what this yields; nothing of it is left behind if the block raises.
+def lifetime_folder(path: str | Path) -> AbstractContextManager[Callable[[TrainingLife], None]]:
+    """A folder to fill with a record, see :func:`pimsim.results.staging.filled_folder`."""
+    return filled_folder(path, FILES, _write)
 
-    Raises:
-        InputError: the folder cannot be made or written.
-    """
-    with staged_folder(path, FILES) as stage:
 
-        def fill(found: TrainingLife) -> None:
-            try:
-                for file, text in ((LIFETIME, lifetime_json(found)), (LAYERS, layers_csv(found))):
-                    (stage / file).write_text(text, encoding="utf-8", newline="\n")
-                with style.in_style():
-                    style.save(draw(found), stage / "lifetime", ("png", "svg"))
-            except OSError as error:
-                raise write_error(error, path) from None
-
-        yield fill
+def _write(found: TrainingLife, stage: Path) -> None:
+    write_texts({LIFETIME: lifetime_json(found), LAYERS: layers_csv(found)}, stage)
+    with style.in_style():
+        style.save(draw(found), stage / "lifetime", ("png", "svg"))
 
 
 def layers_csv(found: TrainingLife) -> str:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +15,18 @@ import numpy as np
 from pimsim.noc.network import BuiltNetwork
 from pimsim.noc.records import Curve, Replay
 from pimsim.report import noc
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import filled_folder, write_texts
 
 CURVE, POINTS, SUMMARY, PACKETS, CHANNELS = "curve.json", "curve.csv", "summary.json", "packets.npz", "channels.csv"
+PLOTS = ("latency.png", "latency.svg", "channels.png", "channels.svg")
+FILES = (CURVE, POINTS, SUMMARY, PACKETS, CHANNELS, *PLOTS)
 
 
 @dataclass(frozen=True)
 class NocFolder:
     """Where results go; files become visible when the block of :func:`noc_folder` ends."""
 
-    stage: Path
-    name: str
+    fill: Callable[[Callable[[Path], None]], None]  #: with what writes into a folder
 
     def fill_curve(self, curve: Curve, network: BuiltNetwork) -> None:
         """The points, the channels' use at each load, and plots.
@@ -32,45 +34,43 @@ class NocFolder:
         Raises:
             InputError: the disk is full, or the folder has gone.
         """
-        used = {f"_at_{point.load:.6g}": (point.channel_flits, 1.0) for point in curve.points}
-        texts = {
-            CURVE: document_text(noc.curve_document(curve, network)),
-            POINTS: noc.curve_csv(curve),
-            CHANNELS: noc.channels_csv(network, used),
-        }
-        self._write(texts, lambda: _plot_curve(curve, network, self.stage))
+        self.fill(partial(_write_curve, curve, network))
 
     def fill_replay(self, replayed: Replay, network: BuiltNetwork) -> None:
         """The packets, the channels' use, and plots; errors as :meth:`fill_curve`."""
-        texts = {
-            SUMMARY: document_text(noc.replay_document(replayed, network)),
-            CHANNELS: noc.channels_csv(network, {"": (replayed.arrivals.channel_flits, replayed.cycles)}),
-        }
-
-        def rest() -> None:
-            np.savez_compressed(self.stage / PACKETS, **_packet_arrays(replayed))  # type: ignore[arg-type]
-            _plot_replay(replayed, network, self.stage)
-
-        self._write(texts, rest)
-
-    def _write(self, texts: Mapping[str, str], rest: Callable[[], None]) -> None:
-        try:
-            for name, text in texts.items():
-                (self.stage / name).write_text(text, encoding="utf-8", newline="\n")
-            rest()
-        except OSError as error:
-            raise write_error(error, self.name) from None
+        self.fill(partial(_write_replay, replayed, network))
 
 
 @contextmanager
 def noc_folder(path: str | Path) -> Iterator[NocFolder]:
-    """A folder to fill; nothing of it is left behind if the block raises.
+    """A folder to fill, see :func:`pimsim.results.staging.filled_folder`."""
+    with filled_folder(path, FILES, _write) as fill:
+        yield NocFolder(fill)
 
-    Raises:
-        InputError: the folder cannot be made or written; known when the block is entered.
-    """
-    with staged_folder(path, (CURVE, POINTS, SUMMARY, PACKETS, CHANNELS)) as stage:
-        yield NocFolder(stage, str(path))
+
+def _write(write: Callable[[Path], None], stage: Path) -> None:
+    write(stage)
+
+
+def _write_curve(curve: Curve, network: BuiltNetwork, stage: Path) -> None:
+    used = {f"_at_{point.load:.6g}": (point.channel_flits, 1.0) for point in curve.points}
+    texts = {
+        CURVE: document_text(noc.curve_document(curve, network)),
+        POINTS: noc.curve_csv(curve),
+        CHANNELS: noc.channels_csv(network, used),
+    }
+    write_texts(texts, stage)
+    _plot_curve(curve, network, stage)
+
+
+def _write_replay(replayed: Replay, network: BuiltNetwork, stage: Path) -> None:
+    texts = {
+        SUMMARY: document_text(noc.replay_document(replayed, network)),
+        CHANNELS: noc.channels_csv(network, {"": (replayed.arrivals.channel_flits, replayed.cycles)}),
+    }
+    write_texts(texts, stage)
+    np.savez_compressed(stage / PACKETS, **_packet_arrays(replayed))  # type: ignore[arg-type]
+    _plot_replay(replayed, network, stage)
 
 
 def document_text(document: Mapping[str, Any]) -> str:

@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pimsim.results.ideal_network import share_lost, times_compared
-from pimsim.results.notebook import shortened, with_unit
+from pimsim.results.notebook import in_bytes, shortened, with_unit
 from pimsim.results.record import LayerResult, Result
 from pimsim.results.traffic_record import Endpoints, Group, Traffic
 
 KINDS = {"host": "host", "reram": "ReRAM", "gpu": "GPU"}
 _MIB = 2**20
+UNKNOWN = "not known: --compare-ideal runs the same on an ideal network and finds the share of the time"
 _WIDEST = 38  #: letters of a layer's name
 
 
@@ -99,7 +100,7 @@ def loss_figures(result: Result) -> Figures:
     rows.append(_loss_row(f"slowest: {shortened(slowest.name, _WIDEST)}", [slowest]))
     if _lost(worst, "network"):
         rows.append(_loss_row(f"loses most: {shortened(worst.name, _WIDEST)}", [worst]))
-    return Figures(("time lost, of", "replicas", "network %", "back-pressure %"), tuple(rows),
+    return Figures(("replicas wait, of", "replicas", "network %", "back-pressure %"), tuple(rows),
                    "of the time between the first window of a replica and its last; network: all else was there, and "
                    "the inputs were on their way; back-pressure: no place for the output")  # fmt: skip
 
@@ -122,12 +123,13 @@ def _lost(layer: LayerResult, part: str) -> float:
 def traffic_rows(result: Result) -> list[tuple[str, str]]:
     """The headline figures: (name, value)."""
     rows, traffic = [], result.traffic
-    against = ideal_words(result)
-    if against:
-        rows.append(("Against ideal", against))
+    if result.training is not None or result.times_on_ideal is not None:
+        rows.append(("Lost to the network", ideal_words(result) or UNKNOWN))
+    if result.training is not None:
+        rows.append(("Waiting for packets", waiting_words(result)))
     if traffic is not None and traffic.total:
         between = traffic.between_kinds / traffic.total
-        rows.append(("Traffic", f"{traffic.total / _MIB:,.2f} MiB {_unit(result)}"
+        rows.append(("Traffic", f"{in_bytes(traffic.total)} {_unit(result)}"
                      + (f", {between:.0%} between ReRAM and GPU cores" if traffic.between_kinds else "")))  # fmt: skip
         if len(traffic.phases) > 1:
             shares = ((phase.phase, sum(map(sum, phase.bytes)) / traffic.total) for phase in traffic.phases)
@@ -143,12 +145,22 @@ def ideal_words(result: Result) -> str:
     if times is None or share is None:
         return ""
     ours, ideal = (with_unit(ps / 1e12, "s") for ps in times)
-    what = "an iteration" if result.training is not None else "the run"
+    what = "the run" if result.training is None else "an iteration"
+    if result.training is not None and result.training.more is not None:
+        what += f" of the {result.training.simulated} simulated"
     if share < 0:  # packets that arrive earlier may start kernels, which queue in that order, in a worse one
-        return (f"nothing of {what} is lost to the network: {ours}, against {ideal} on an ideal one ({percent(-share)} "
-                "more), where work arrives in another order")  # fmt: skip
-    return (f"{percent(share)} of {what} is lost to the network: {ours}, against {ideal} on an ideal one, where "
-            "packets never wait for each other")  # fmt: skip
+        return (f"nothing of the time of {what}: {ours}, against {ideal} on an ideal network ({percent(-share)} more), "
+                "where work arrives in another order")  # fmt: skip
+    return (f"{percent(share)} of the time of {what}: {ours}, against {ideal} on an ideal network, where packets never "
+            "wait for each other")  # fmt: skip
+
+
+def waiting_words(result: Result) -> str:
+    """How long replicas wait for packets: of those that have nothing to do, too, so that this is no time of the run."""
+    assert result.training is not None
+    share = percent(lost_share(result.layers, "network"))
+    return (f"{share} of the replicas' time from first to last window, {percent(result.training.network_share)} of all "
+            "of it: a mean over replicas, most of which have time to wait")  # fmt: skip
 
 
 def percent(share: float) -> str:

@@ -7,8 +7,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pimsim.report.labels import run_title
-from pimsim.report.traffic import lost_share, percent, traffic_rows
-from pimsim.results.notebook import placement_rows, shortened, with_unit
+from pimsim.report.traffic import traffic_rows
+from pimsim.results.notebook import energy_error, extrapolated, in_bytes, placement_rows, shortened, with_unit
 from pimsim.results.record import LayerResult, Result
 from pimsim.results.training_record import TrainingResult
 
@@ -34,7 +34,9 @@ def phase_table(result: Result, training: TrainingResult) -> Table:
             *(with_unit((at - begin) / 1e12, "s", 4) for at in (phase.first_start_ps, phase.last_output_ps)),
             with_unit(phase.dynamic_pj / 1e12, "J", 3), *shares,
         )  # fmt: skip
-    table.caption = "begins, ends: in the last iteration, from its first window; shares: of the time of all replicas"
+    only = f" of the {training.simulated} that were simulated" if training.more else ""
+    table.caption = (f"begins, ends: in the last iteration{only}, from its first window; shares: of the time of all "
+                     f"replicas{' in these' if only else ''}")  # fmt: skip
     return table
 
 
@@ -55,7 +57,7 @@ def longest_table(result: Result) -> Table:
     """The layers whose replicas work most of the time."""
     table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), caption_justify="left")
     table.add_column("busiest layers", no_wrap=True)
-    for head in ("phase", "on", "replicas", "an image, at least", "works %", "waits for a core %"):
+    for head in ("phase", "on", "replicas", "an iteration, at least", "works %", "waits for a core %"):
         table.add_column(head, justify="right", no_wrap=True)
     for layer in sorted(result.layers, key=_busy, reverse=True)[:LONGEST]:
         table.add_row(
@@ -63,8 +65,9 @@ def longest_table(result: Result) -> Table:
             with_unit(layer.image_ps / 1e12, "s", 3), f"{100 * layer.share('compute'):.1f}",
             f"{100 * layer.share('core'):.1f}",
         )  # fmt: skip
-    more = len(result.layers) - LONGEST
-    table.caption = f"{more} more in layers.csv (--out)" if more > 0 else None
+    words = ["an iteration, at least: work of its busiest replica for a whole batch"]
+    words += [f"{more} more in layers.csv (--out)"] if (more := len(result.layers) - LONGEST) > 0 else []
+    table.caption = "; ".join(words)
     return table
 
 
@@ -78,26 +81,22 @@ def training_rows(result: Result, training: TrainingResult) -> list[tuple[str, s
         ("Iteration", f"{with_unit(iteration_s, 's')} for a batch of {training.batch}{_which(training)}"),
         ("An image", f"{with_unit(iteration_s / training.batch, 's')}, {training.images_per_s:,.4g} images/s"),
         ("Energy an iteration", f"{with_unit(energy_j, 'J')} ({static:.0%} static), "
-                                f"{with_unit(energy_j / training.batch, 'J')} an image"),
+                                f"{with_unit(energy_j / training.batch, 'J')} an image{energy_error(result)}"),
         ("Average power", with_unit(costs.average_power_w, "W")),
         ("Area", f"{costs.area_mm2:,.1f} mm2 ({usage.chips_used} of {usage.chips} chips)"),
         ("ReRAM", f"{usage.tiles_used} of {usage.tiles} tiles, {usage.crossbars_used:,} of {usage.crossbars:,} "
                   f"crossbars, which read {usage.crossbar_busy_share:.1%} of the run"),
         ("GPU cores", f"{cores}, busy {training.core_utilisation:.0%} of the run" if cores else "none"),
-        ("Lost to the network", f"{percent(lost_share(result.layers, 'network'))} of the replicas' time from first to "
-                                f"last window, {training.network_share:.2%} of all of it"),
         *traffic_rows(result),
-        ("Kept for backward", "; ".join(f"{count / 2**20:,.1f} MiB in {PLACES.get(place, place)}"
+        ("Kept for backward", "; ".join(f"{in_bytes(count)} in {PLACES.get(place, place)}"
                                         for place, count in training.saved_bytes.items() if count) or "nothing"),
         ("Bottleneck", result.bottleneck),
         *placement_rows(result),
     ]  # fmt: skip
-    if training.more is not None:
-        more = training.more
-        words = (f"{with_unit(more.run_ps / 1e12, 's')}, extrapolated from {training.iterations}; off by "
-                 f"{with_unit(more.error_ps / 1e12, 's', 2)} at most, if those were the shortest and the longest "
-                 "(--exact simulates all)")  # fmt: skip
-        rows.insert(1, (f"{more.iterations:,} iterations", words))
+    if training.iterations > 1:
+        from_few = f", {extrapolated(training)} (--exact simulates all)" if training.more else ""
+        run = with_unit(result.times.run_ps / 1e12, "s")
+        rows.insert(1, (f"{training.iterations:,} iterations", f"{run}{from_few}"))
     for life in training.wear.lifetimes:
         if life.iterations is not None and life.years is not None:
             rows.append((f"Lives, {life.endurance:.0e} writes", f"{life.iterations:,} iterations, {life.years:,.3g} "
@@ -106,7 +105,7 @@ def training_rows(result: Result, training: TrainingResult) -> list[tuple[str, s
 
 
 def _which(training: TrainingResult) -> str:
-    return f" (mean of {training.iterations - 1} after the first)" if training.iterations > 1 else ""
+    return f" (mean of {training.iterations - 1:,} after the first)" if training.iterations > 1 else ""
 
 
 def _busy(layer: LayerResult) -> float:

@@ -14,7 +14,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import filled_folder, write_texts
 
 FILES = ("validation.json", "validation.csv", "validation.md")
 WIDE = 130  #: columns of a terminal from which on sources stand in the table
@@ -115,12 +115,8 @@ def write_validation(document: dict[str, Any], folder: str) -> None:
     """
     texts = (json.dumps(document, indent=1, allow_nan=False) + "\n", validation_csv(document),
              validation_page(document))  # fmt: skip
-    with staged_folder(folder, FILES) as stage:
-        try:
-            for name, text in zip(FILES, texts, strict=True):
-                (stage / name).write_text(text)
-        except OSError as error:
-            raise write_error(error, folder) from None
+    with filled_folder(folder, FILES, write_texts) as fill:
+        fill(dict(zip(FILES, texts, strict=True)))
 
 
 @dataclass(frozen=True)

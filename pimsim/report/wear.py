@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,10 @@ from rich.text import Text
 
 from pimsim.device.endurance import endurance_of_cells
 from pimsim.device.streams import stream
-from pimsim.results.staging import staged_folder, write_error
+from pimsim.results.staging import filled_folder
 from pimsim.results.updates import CROSSBARS, LAYERS, WEAR, LayerUpdates, UpdateLifetime, UpdateWear, write_wear
 
+FILES = (WEAR, LAYERS, CROSSBARS, "wear.png", "wear.svg")
 MOST_DRAWN = 1 << 21  #: cells of which the plot is made; of more, a share
 
 
@@ -57,23 +58,14 @@ def _endurance(lifetime: UpdateLifetime) -> str:
     return f"{lifetime.endurance:g}{spread}"
 
 
-@contextmanager
-def wear_folder(path: str | Path) -> Iterator[Callable[[UpdateWear], None]]:
-    """A folder to fill by what this yields; nothing of it is left behind if the block raises.
+def wear_folder(path: str | Path) -> AbstractContextManager[Callable[[UpdateWear], None]]:
+    """A folder to fill with counted updates, see :func:`pimsim.results.staging.filled_folder`."""
+    return filled_folder(path, FILES, _write)
 
-    Raises:
-        InputError: the folder cannot be made or written.
-    """
-    with staged_folder(path, (WEAR, LAYERS, CROSSBARS, "wear.png", "wear.svg")) as stage:
 
-        def fill(found: UpdateWear) -> None:
-            try:
-                write_wear(found, stage)
-                _plot(found, stage)
-            except OSError as error:
-                raise write_error(error, path) from None
-
-        yield fill
+def _write(found: UpdateWear, stage: Path) -> None:
+    write_wear(found, stage)
+    _plot(found, stage)
 
 
 def _plot(found: UpdateWear, stage: Path) -> None:

@@ -32,7 +32,14 @@ from pimsim.results.record import (
 from pimsim.results.tile_power import power_of_tiles
 from pimsim.results.time_split import run_end_ps, split_time
 from pimsim.results.traffic import traffic_of_run
-from pimsim.results.training import layer_times, times_of_iterations, training_result, with_energies
+from pimsim.results.training import (
+    layer_times,
+    of_all_iterations,
+    times_of_iterations,
+    training_result,
+    with_energies,
+)
+from pimsim.results.training_record import MoreIterations
 from pimsim.results.training_wear import wear_of_iterations
 from pimsim.results.usage import busiest_resources, measure_usage, name_bottleneck, use_of_links
 from pimsim.results.wear import programming_wear, wear_of_run, write_energy_pj
@@ -46,41 +53,52 @@ MOST_PACE = 1.005  #: share of a resource above which a measured pace cannot las
 TIMELINE_IMAGES = 16  #: images whose times by layer are kept
 
 
-def build_result(program: Program, timing: Timing, images: int, engine: str) -> Result:
+def build_result(
+    program: Program, timing: Timing, images: int, engine: str, *, network_hash: str = "",
+    more: MoreIterations | None = None,
+) -> Result:  # fmt: skip
     """Everything that is known about a run of ``images`` images; in training, a multiple of the program's batch.
+
+    Args:
+        network_hash: :func:`workload_hash` of the network lowered for inference, whatever was made of it.
+        more: in training, of how many iterations ``timing`` is, and how the others follow; None: of all.
 
     Raises:
         InputError: a cost of the system cannot be scaled to its component's parameters.
+        OverflowError: so many iterations take too long for the simulator's clock.
     """
     trains, units = is_training(program.dataflow), images // program.batch
-    times = times_of_iterations(timing, units) if trains else _times(program, timing)
+    simulated = units if more is None else more.simulated
+    times = times_of_iterations(timing, units, more) if trains else _times(program, timing)
+    if more is not None:
+        timing = of_all_iterations(timing, units, more)
     found = tally(program)
     usage, tiles = measure_usage(program, timing, units, times.run_ps)
-    layers = _layers(program, timing, images, found)
+    layers = _layers(program, timing, simulated * program.batch, found)
     programming = _programming(program)
     resources = busiest_resources(program, timing, layers, times, units)
     if any((each.pace_share or 0) > MOST_PACE for each in resources):  # a burst: nothing can keep that pace up
         times = replace(times, output_interval_ps=None, steady_batch=max(times.steady_batch, 2 * units))
         resources = busiest_resources(program, timing, layers, times, units)
     costs = price(layers, usage, times, units, program.system)
-    training = training_result(program, timing, units, times, layers, costs) if trains else None
+    training = training_result(program, timing, units, times, layers, costs, more) if trains else None
     return Result(
         format=FORMAT,
         pimsim_version=__version__,
-        source=_source(program, images if training is None else program.batch, engine, layers),
+        source=_source(program, images if training is None else program.batch, engine, layers, network_hash),
         times=times,
         usage=usage,
         costs=costs,
         programming=programming,
         wear=wear_of_run(programming) if training is None else wear_of_iterations(programming, training.wear, units),
-        bottleneck=name_bottleneck(resources, layers),
+        bottleneck=name_bottleneck(resources, layers, "the run" if more is None else f"{simulated} iterations"),
         resources=resources,
         layers=layers,
-        timeline=_timeline(*_times_of_layers(program, timing, units, trains)),
+        timeline=_timeline(*_times_of_layers(program, timing, simulated, trains)),
         tiles=tiles,
         placement=_placement(program),
         links=use_of_links(program, timing, times.run_ps),
-        notes=program.notes,
+        notes=program.notes if more is None else (*program.notes, _which(units, simulated)),
         tile_power_w=tuple(power_of_tiles(program, found, units, times.run_ps).tolist()),
         training=training,
         traffic=traffic_of_run(program, timing, times.run_ps),
@@ -91,11 +109,19 @@ def with_ideal_network(result: Result, program: Program, timing: Timing) -> Resu
     """A result beside a run of the same length on an ideal network.
 
     Args:
-        program, timing: of that run (see :func:`pimsim.results.ideal_network.on_ideal_network`).
+        program, timing: of that run (see :func:`pimsim.results.ideal_network.on_ideal_network`); where the result was
+            extrapolated, of as many iterations as were simulated.
     """
-    trains = result.training is not None
-    times = times_of_iterations(timing, result.units) if trains else _times(program, timing)
+    trained = result.training
+    times = _times(program, timing) if trained is None else times_of_iterations(timing, trained.simulated)
     return replace(result, times_on_ideal=times)
+
+
+def _which(iterations: int, simulated: int) -> str:
+    """What an extrapolated result tells of which iterations."""
+    return (f"{iterations:,} iterations, extrapolated from {simulated}: run, energies, powers, writes and how busy "
+            f"hardware is are those of all {iterations:,}; what replicas wait for, the times of phases and layers and "
+            f"what an ideal network saves, those of the {simulated} that were simulated")  # fmt: skip
 
 
 def is_training(dataflow: Dataflow) -> bool:
@@ -171,7 +197,9 @@ def _unusual(record: Node | Edge, names: Iterable[str]) -> list[Any]:
     return [[name, getattr(record, name)] for name in names if getattr(record, name) != usual[name]]
 
 
-def _source(program: Program, batch: int, engine: str, layers: Sequence[LayerResult]) -> Source:
+def _source(
+    program: Program, batch: int, engine: str, layers: Sequence[LayerResult], network_hash: str
+) -> Source:  # fmt: skip
     nodes = program.dataflow.nodes
     return Source(
         workload=program.dataflow.name,
@@ -184,6 +212,7 @@ def _source(program: Program, batch: int, engine: str, layers: Sequence[LayerRes
         batch=batch,
         network=program.network,
         engine=engine,
+        network_hash=network_hash,
     )
 
 

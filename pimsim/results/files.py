@@ -10,6 +10,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pimsim.mapping.placement.objectives import Objectives
 from pimsim.mapping.placement.saved import Placement, placement_json
 from pimsim.results.plain import restored
 from pimsim.results.record import FORMAT, TIME_PARTS, Programming, Result
-from pimsim.results.staging import staged_folder, write_texts
+from pimsim.results.staging import filled_folder, write_texts
 from pimsim.results.wear import wear_of_run
 
 RESULT, LAYERS, LINKS, RUN_INFO = "result.json", "layers.csv", "links.csv", "run_info.json"
@@ -39,18 +40,18 @@ def save_result(result: Result, folder: str | Path, run_info: Mapping[str, Any] 
     Raises:
         InputError: the folder cannot be written, or the disk is full; then nothing is left behind.
     """
-    with staged_folder(folder, FILES) as stage:
-        write_files(result, stage, folder, run_info)
+    with filled_folder(folder, FILES, partial(write_files, run_info=run_info)) as fill:
+        fill(result)
 
 
-def write_files(result: Result, stage: Path, folder: object, run_info: Mapping[str, Any] | None = None) -> None:
-    """The files of a result into the folder ``stage``; errors speak of ``folder``."""
+def write_files(result: Result, folder: Path, run_info: Mapping[str, Any] | None = None) -> None:
+    """The files of a result into a folder."""
     texts = {RESULT: result_json(result), LAYERS: layers_csv(result), LINKS: links_csv(result)}
     if result.placement.objectives is not None:
         texts[PLACEMENT] = _placement_json(result)
     if run_info is not None:
         texts[RUN_INFO] = json.dumps(run_info, indent=1) + "\n"
-    write_texts(texts, stage, folder)
+    write_texts(texts, folder)
 
 
 def result_json(result: Result) -> str:
@@ -85,14 +86,34 @@ def load_result(path: str | Path) -> Result:
 
 
 def _as_today(data: dict[str, Any]) -> dict[str, Any]:
-    """The data of any format as those of today's."""
+    """The data of any format as those of today's; what a file of then does not tell is not known."""
     if data["format"] == BEFORE_WEAR:
         wear = wear_of_run(restored(Programming, data["programming"]))
         data = {**data, "wear": dataclasses.asdict(wear)}
-    if data["format"] != FORMAT:
-        layers = [{**layer, "time_ps": dict.fromkeys(TIME_PARTS, 0) | layer["time_ps"]} for layer in data["layers"]]
-        data = {**data, "format": FORMAT, "layers": layers}
-    return data
+    data = {**data, "format": FORMAT, "layers": _with_all_parts(data["layers"]), "source": _with_network(data)}
+    training = data.get("training")
+    if training is None:
+        return data
+    training = {**training, **{key: _with_all_parts(training[key]) for key in ("phases", "kinds")}}
+    more = training["more"]
+    if more is not None and "simulated" not in more:  # all of such a file is of the iterations that were simulated
+        data["notes"] = [*data["notes"], f"{more['iterations']:,} iterations were asked for: this file of an earlier "
+                         f"version tells of the {training['iterations']} that were simulated"]  # fmt: skip
+        training["more"] = None
+    return {**data, "training": training}
+
+
+def _with_all_parts(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Records with a split of time, in which a part that did not exist then is 0."""
+    return [{**each, "time_ps": dict.fromkeys(TIME_PARTS, 0) | each["time_ps"]} if each["time_ps"] else each
+            for each in records]  # fmt: skip
+
+
+def _with_network(data: dict[str, Any]) -> dict[str, Any]:
+    """The source, with the hash of the network where it is that of what the chip ran: in inference on crossbars."""
+    source, usage = data["source"], data["usage"]
+    known = data.get("training") is None and usage["tiles"] > 0
+    return {"network_hash": source["workload_hash"] if known else "", **source}
 
 
 def _placement_json(result: Result) -> str:
@@ -118,12 +139,14 @@ def links_csv(result: Result) -> str:
 
 
 def layers_csv(result: Result) -> str:
-    """One row a layer; times of the run, energy of one inference, shares averaged over the layer's replicas."""
+    """One row a layer: windows, MACs, work and energy of one inference or iteration; times of the run, those of
+    TIME_PARTS averaged over the layer's replicas and, where it was extrapolated, of the simulated iterations."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = ["name", "kind", "operation", "windows", "replicas", "crossbars", "imas", "tiles", "cells_used",
                "weight_bits", "macs"]  # fmt: skip
-    writer.writerow([*columns, "interval_ns", "image_us", "first_start_us", "last_output_us", "dynamic_energy_uj",
+    work = "image_us" if result.training is None else "iteration_us"
+    writer.writerow([*columns, "interval_ns", work, "first_start_us", "last_output_us", "dynamic_energy_uj",
                      *(f"{part}_us" for part in TIME_PARTS)])  # fmt: skip
     for layer, energy in zip(result.layers, result.costs.by_layer_pj, strict=True):
         row = [getattr(layer, column) for column in columns]

@@ -14,12 +14,13 @@ from typing import Any
 from pimsim.errors import InputError
 from pimsim.results.files import _written
 from pimsim.results.plain import restored
-from pimsim.results.staging import staged_folder, write_texts
+from pimsim.results.staging import filled_folder, write_texts
 from pimsim.results.wear import ProgrammingWear
 
 FORMAT = "pimsim-inference-1"
 SWEEP_FORMAT = "pimsim-inference-sweep-1"
 INFERENCE, LAYERS, SWEEP, POINTS = "inference.json", "layers.csv", "sweep.json", "sweep.csv"
+FILES = (INFERENCE, LAYERS, SWEEP, POINTS)
 Z_95 = 1.959963984540054  #: quantile of the normal distribution for a 95 % interval
 
 
@@ -235,17 +236,17 @@ def save_inference(result: InferenceResult | InferenceSweep, folder: str | Path)
     Raises:
         InputError: the folder cannot be written, or the disk is full; then nothing is left behind.
     """
-    with staged_folder(folder, (INFERENCE, LAYERS, SWEEP, POINTS)) as stage:
-        write_inference(result, stage, folder)
+    with filled_folder(folder, FILES, write_inference) as fill:
+        fill(result)
 
 
-def write_inference(result: InferenceResult | InferenceSweep, stage: Path, folder: object) -> None:
-    """The files of a result into the folder ``stage``; errors speak of ``folder``."""
+def write_inference(result: InferenceResult | InferenceSweep, folder: Path) -> None:
+    """The files of a result into a folder."""
     if isinstance(result, InferenceResult):
         texts = {INFERENCE: inference_json(result), LAYERS: layer_values_csv(result)}
     else:
         texts = {SWEEP: inference_json(result), POINTS: sweep_csv(result)}
-    write_texts(texts, stage, folder)
+    write_texts(texts, folder)
 
 
 def layer_values_csv(result: InferenceResult) -> str:

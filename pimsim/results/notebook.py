@@ -15,6 +15,8 @@ _PREFIXES = ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0,
              (1e-9, "n"), (1e-12, "p"))  # fmt: skip
 
 
+BYTES = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "byte"))  #: units, largest first
+
 _OBJECTIVES = (
     ("latency", "mean latency", 1e-9, "s"),
     ("peak", "busiest link", 1e-6, "s"),
@@ -30,6 +32,12 @@ def with_unit(value: float, unit: str, digits: int = 4) -> str:
         if abs(value) >= size:
             return f"{value / size:.{digits}g} {prefix}{unit}"
     return f"{value:.{digits}g} {unit}"
+
+
+def in_bytes(count: float) -> str:
+    """Bytes as people read them: in_bytes(1536) is '1.5 KiB'."""
+    size, unit = next((each for each in BYTES if count >= each[0]), BYTES[-1])
+    return f"{count / size:.3g} {unit}"
 
 
 def shortened(name: str, most: int = 30) -> str:
@@ -78,15 +86,32 @@ def _pace_of_inference(result: Result) -> list[tuple[str, str]]:
 
 def _pace_of_training(result: Result, training: TrainingResult) -> list[tuple[str, str]]:
     times, n = result.times, training.iterations
-    which = "of the only one" if n == 1 else "after the first" if n == 2 else f"mean of the {n - 1} after the first"
+    which = "of the only one" if n == 1 else "after the first" if n == 2 else f"mean of the {n - 1:,} after the first"
     energy_j = result.costs.energy_pj / 1e12 / training.batch
+    run = f"{with_unit(times.run_ps / 1e12, 's')} for {n:,} iteration{'s' * (n > 1)} of {training.batch} images"
     return [
         ("First iteration", with_unit(times.latency_ps / 1e12, "s")),
         ("Iteration", f"{with_unit(training.time_per_iteration_ps / 1e12, 's')} ({which})"),
         ("Throughput", f"{training.images_per_s:,.5g} images/s"),
-        ("Run", f"{with_unit(times.run_ps / 1e12, 's')} for {n} iteration{'s' * (n > 1)} of {training.batch} images"),
-        ("Energy an iteration", f"{_energy(result)}, {with_unit(energy_j, 'J')} an image"),
+        ("Run", run + (f", {extrapolated(training)}" if training.more else "")),
+        ("Energy an iteration", f"{_energy(result)}, {with_unit(energy_j, 'J')} an image{energy_error(result)}"),
     ]
+
+
+def extrapolated(training: TrainingResult) -> str:
+    """From what a longer run was extrapolated, and how far off its end can be."""
+    more = training.more
+    if more is None:
+        return ""
+    return (f"extrapolated from {more.simulated}, off by {with_unit(more.error_ps / 1e12, 's', 2)} at most if no "
+            "iteration is longer or shorter than those")  # fmt: skip
+
+
+def energy_error(result: Result) -> str:
+    """How far off the energy of an iteration can be, in words; empty where nothing was extrapolated."""
+    if result.training is None or result.training.more is None:
+        return ""
+    return f", off by {with_unit(result.energy_error_pj / 1e12, 'J', 2)} at most"
 
 
 def _energy(result: Result) -> str:

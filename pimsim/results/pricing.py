@@ -3,9 +3,9 @@
 Static power is that of the tiles, GPU cores and chips in use, or of all of them where idle ones leak
 (`idle: leaking`).  Routers and links of a chip belong to the chip.
 
-The bound on the peak power is static power and, component by component, the smaller of two powers: that of every replica
-of every layer at its shortest interval, as if it had all that it shares with others to itself; and that of every instance
-of the component at its full rate.
+The bound on the peak power is static power and, component by component, the smaller of two powers: that of every
+replica of every layer at its shortest interval, as if it had all that it shares with others to itself; and that of
+every instance of the component at its full rate.
 """
 
 from __future__ import annotations
@@ -153,7 +153,8 @@ def _channels_busy_mw(system: System, energies: Mapping[str, float]) -> float:
         return 0.0
     noc = system.chip.noc
     topology = build_topology(noc)
-    pj_per_bit = np.where(topology.vertical, energies["tsv_bit"], 1000 * topology.length_mm * energies["channel_bit_um"])
+    planar = 1000 * topology.length_mm * energies["channel_bit_um"]
+    pj_per_bit = np.where(topology.vertical, energies["tsv_bit"], planar)
     return float((pj_per_bit / topology.flit_cycles).sum() * noc.flit_bits * noc.clock_ghz)
 
 

@@ -27,7 +27,7 @@ class Source:
     """What was run on what."""
 
     workload: str
-    workload_hash: str  #: SHA-256 of the lowered network
+    workload_hash: str  #: SHA-256 of the network as the chip runs it: expanded, in training
     parameters: int
     macs: int  #: multiply-accumulates of one inference, or of one iteration of training
     system: str
@@ -36,6 +36,8 @@ class Source:
     batch: int  #: images that stream through; in training, images between two updates of the weights
     network: str  #: ideal, packet or flit
     engine: str  #: compiled or simpy
+    network_hash: str = ""
+    #: SHA-256 of the network lowered for inference, which training, norms and chips do not change; empty: not known
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,8 @@ class Times:
     #: of the first image: inputs available at 0, until its last output.  With a batch of 1 on an empty system; else it
     #: finds the system empty, but may meet the images behind it.  In training, of the first iteration
     run_ps: int  #: until everything has ended
-    image_done_ps: tuple[int, ...]  #: last output of each image written; last weights of each iteration written
+    image_done_ps: tuple[int, ...]
+    #: last output of each image written; last weights of each iteration written that was simulated
     output_interval_ps: float | None
     #: median over those of the last half of at least 8 images that were done before the last image had entered, if
     #: these are 4 or more; None: not measured.  In training, mean over all iterations after the first
@@ -118,7 +121,8 @@ class LayerResult:
     peak_windows_per_us: float  #: all replicas at their shortest intervals, launches included
     first_start_ps: int
     last_output_ps: int
-    time_ps: dict[str, int]  #: TIME_PARTS, summed over the replicas: together replicas x run_ps
+    time_ps: dict[str, int]
+    #: TIME_PARTS, summed over the replicas: together replicas x run_ps, or the simulated part of an extrapolated run
     counts: dict[str, int]  #: actions of one inference
     phase: str = "forward"  #: or backward, gradient, update
 
@@ -160,7 +164,8 @@ class Costs:
     by_layer_pj: tuple[dict[str, float], ...]  #: layer -> component -> dynamic energy of one inference
     static_power_w: float
     average_power_w: float
-    peak_power_bound_w: float  #: static power, and every replica at its shortest interval at the same time
+    peak_power_bound_w: float
+    #: static power, and every replica at its shortest interval at the same time, but no component above its full rate
     area_mm2: float  #: of the chips in use
     unpriced: tuple[Unpriced, ...]
 
@@ -204,7 +209,7 @@ class Wear:
 
 @dataclass(frozen=True)
 class Timeline:
-    """When layers worked on the first images; in training, on the first iterations."""
+    """When layers worked on the first images; in training, on the first iterations that were simulated."""
 
     first_start_ps: tuple[tuple[int, ...], ...]  #: (images, layers)
     last_output_ps: tuple[tuple[int, ...], ...]  #: (images, layers)
@@ -303,6 +308,12 @@ class Result:
         return self.source.batch if self.training is None else self.training.iterations
 
     @property
+    def energy_error_pj(self) -> float:
+        """How far off the energy of an iteration can be where the run was extrapolated: static power goes on longer."""
+        more = None if self.training is None else self.training.more
+        return self.costs.static_power_w * more.error_ps / self.units if more else 0.0
+
+    @property
     def summary(self) -> dict[str, Any]:
         """The headline figures, flat; None: not measured, or nothing that training has."""
         times, usage, costs = self.times, self.usage, self.costs
@@ -338,10 +349,13 @@ class Result:
             return {}
         return {
             "iterations": training.iterations,
+            "iterations_simulated": training.simulated,
+            "run_error_us": training.more.error_ps / 1e6 if training.more else 0.0,
             "iteration_us": training.time_per_iteration_ps / 1e6,
             "image_us": training.time_per_image_ps / 1e6,
             "images_per_s": training.images_per_s,
             "energy_per_iteration_uj": energy_uj,
+            "energy_per_iteration_error_uj": self.energy_error_pj / 1e6,
             "energy_per_image_uj": energy_uj / training.batch,
             "gpu_cores_used": self.usage.gpu_cores_used,
             "gpu_core_utilisation": training.core_utilisation,

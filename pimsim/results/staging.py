@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TypeVar
 
 from pimsim.errors import InputError
+
+_Found = TypeVar("_Found")
 
 _open: list[Path] = []  # what is being written, and folders made for it, outermost first
 _renaming = False
@@ -25,15 +28,15 @@ def abandon() -> bool:
 def staged_folder(folder: str | Path, names: Iterable[str] = ()) -> Iterator[Path]:
     """A folder to write into, whose files are moved to ``folder`` at the end of the block.
 
-    Files of the same names are replaced, others stay.  If the block raises, nothing is left behind.
+    Files of the same names are replaced, others stay.  If the block raises, nothing is left behind or replaced.
 
     Args:
-        names: files that will be written, as far as they are known.
+        names: files that may be written; those of them that are not are of an earlier run, and are removed.
 
     Raises:
         InputError: the folder cannot be made or written; when the block is entered as far as that can be known.
     """
-    target = Path(folder)
+    target, names = Path(folder), tuple(names)
     made: list[Path] = []
     try:
         with _one_line(target):
@@ -50,8 +53,11 @@ def staged_folder(folder: str | Path, names: Iterable[str] = ()) -> Iterator[Pat
         with _one_line(target), _uninterrupted():
             if inside:
                 _refuse_folders(target / path.name for path in sorted(stage.iterdir()))
-                for path in sorted(stage.iterdir()):
-                    path.replace(target / path.name)
+                written = sorted(path.name for path in stage.iterdir())
+                for name in written:
+                    (stage / name).replace(target / name)
+                for name in set(names).difference(written):
+                    (target / name).unlink(missing_ok=True)
                 stage.rmdir()
             else:
                 stage.replace(target)
@@ -93,6 +99,28 @@ def staged_file(path: str | Path) -> Iterator[Path]:
 
 
 @contextmanager
+def filled_folder(
+    folder: str | Path, names: Iterable[str], write: Callable[[_Found, Path], object]
+) -> Iterator[Callable[[_Found], None]]:
+    """A folder to fill, once, by what this yields; what it writes becomes visible when the block ends.
+
+    Args:
+        names: as of :func:`staged_folder`.
+        write: writes what was found into a folder.
+
+    Raises:
+        InputError: as :func:`staged_folder`; when filled, the disk is full, or the folder has gone.
+    """
+    with staged_folder(folder, names) as stage:
+
+        def fill(found: _Found) -> None:
+            with _one_line(Path(folder)):
+                write(found, stage)
+
+        yield fill
+
+
+@contextmanager
 def _one_line(path: Path) -> Iterator[None]:
     """Errors of the operating system as one line that names the path."""
     try:
@@ -101,17 +129,10 @@ def _one_line(path: Path) -> Iterator[None]:
         raise write_error(error, path) from None
 
 
-def write_texts(texts: Mapping[str, str], stage: Path, folder: object) -> None:
-    """Files by name, in UTF-8 and with line feeds, into the folder ``stage``; errors speak of ``folder``.
-
-    Raises:
-        InputError: the operating system refuses.
-    """
-    try:
-        for name, text in texts.items():
-            (stage / name).write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise write_error(error, folder) from None
+def write_texts(texts: Mapping[str, str], folder: Path) -> None:
+    """Files by name, in UTF-8 and with line feeds."""
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_error(error: OSError, path: object) -> InputError:

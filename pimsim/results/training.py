@@ -1,4 +1,4 @@
-"""What training adds to a Result: iterations, phases, kinds, traffic between tiers, saved activations, wear."""
+"""What training adds to a Result: iterations, phases, kinds, saved activations, wear."""
 
 from __future__ import annotations
 
@@ -9,47 +9,64 @@ import numpy as np
 
 from pimsim.config.records import Crossbar
 from pimsim.mapping.program import Program
-from pimsim.mapping.timing import Timing
-from pimsim.network.fabric import HOST
+from pimsim.mapping.timing import PortCounts, Timing
 from pimsim.results.record import TIME_PARTS, Costs, LayerResult, Times
-from pimsim.results.sending import edges_of_buffers, sending
+from pimsim.results.sending import edges_of_buffers
 from pimsim.results.time_split import run_end_ps
-from pimsim.results.traffic import tiers_of_tiles
 from pimsim.results.training_record import (
     KINDS,
     PHASES,
     KindResult,
+    MoreIterations,
     PhaseResult,
-    TierTraffic,
     TrainingResult,
-    pace_ps,
+    TrainingWear,
 )
 from pimsim.results.training_wear import wear_of_training
 from pimsim.results.wear import write_energy_pj
 
 KIND_OF_COMPONENT = {"ima": "reram", "tile": "reram", "gpu": "gpu"}
 """Level of a component -> one of KINDS, but for those of the network and DRAM."""
+LONGEST_PS = 2**62  #: of a run: twice as much no longer fits the counters
 _NETWORK = ("tile.router", "chip.channel", "chip.link")
 
 
-def times_of_iterations(timing: Timing, iterations: int) -> Times:
+def of_all_iterations(timing: Timing, iterations: int, more: MoreIterations) -> Timing:
+    """What the ports of a longer run do: every iteration has the same work.  All else stays that of the simulated run.
+
+    Raises:
+        OverflowError: the run is too long for the simulator's clock.
+    """
+    if more.done_ps >= LONGEST_PS:
+        raise OverflowError(f"{iterations:,} iterations take longer than the simulator's clock goes")
+
+    def added(done: np.ndarray) -> np.ndarray:
+        each, rest = np.divmod(done, more.simulated)
+        return each * iterations + rest * iterations // more.simulated
+
+    ports = {kind: PortCounts(added(port.busy_ps), added(port.wait_ps), added(port.count))
+             for kind, port in timing.ports.items()}  # fmt: skip
+    return replace(timing, ports=ports)
+
+
+def times_of_iterations(timing: Timing, iterations: int, more: MoreIterations | None = None) -> Times:
     """When iterations had ended: the last weights of each are in their cells."""
-    done = timing.image_done_ps[:iterations]
-    later = int(done[-1] - done[0])
+    done = timing.image_done_ps[: iterations if more is None else more.simulated]
+    last_ps = int(done[-1]) if more is None else more.done_ps
     return Times(
         latency_ps=int(done[0]),
-        run_ps=run_end_ps(timing),
+        run_ps=run_end_ps(timing) + last_ps - int(done[-1]),
         image_done_ps=tuple(done.tolist()),
-        output_interval_ps=later / (iterations - 1) if iterations > 1 else None,
+        output_interval_ps=(last_ps - int(done[0])) / (iterations - 1) if iterations > 1 else None,
         steady_batch=2,
     )
 
 
 def training_result(
     program: Program, timing: Timing, iterations: int, times: Times, layers: Sequence[LayerResult],
-    costs: Costs,
+    costs: Costs, more: MoreIterations | None = None,
 ) -> TrainingResult:  # fmt: skip
-    """Everything about a run of training that inference has not."""
+    """Everything about a run of training that inference has not; ``timing`` as :func:`of_all_iterations` makes it."""
     busy = timing.ports["core"].busy_ps[program.tiles_used[program.on_gpu[program.tiles_used]]]
     working = [layer for layer in layers if layer.kind != "input"]
     spent = _summed(working)
@@ -58,14 +75,15 @@ def training_result(
         batch=program.batch,
         iterations=iterations,
         iteration_ps=ended,
-        phases=tuple(_phases(program, timing, iterations, layers)),
+        phases=tuple(_phases(program, timing, len(ended), layers)),
         kinds=tuple(_kinds(layers)),
         core_busy_shares=tuple((busy / max(times.run_ps, 1)).tolist()),
-        traffic=tier_traffic(program),
         network_share=spent["network"] / max(sum(spent.values()), 1),
         saved_bytes=saved_bytes(program),
-        wear=wear_of_training(program, pace_ps(ended)),
+        wear=TrainingWear(1.0, (), ()),
+        more=more,
     )
+    found = replace(found, wear=wear_of_training(program, found.time_per_iteration_ps))
     return with_energies(found, layers, costs, program.system.chip.tile.ima.crossbar)
 
 
@@ -150,24 +168,10 @@ def layer_times(program: Program, timing: Timing, iterations: int) -> tuple[np.n
     return first, last
 
 
-def tier_traffic(program: Program) -> TierTraffic:
-    """Flits of one iteration between the tiles of each pair of tiers; what stays in its tile is no traffic."""
-    fabric, leaves, sent = program.fabric, program.leaves, sending(program)
-    tier, tiers = tiers_of_tiles(fabric), int(fabric.tier.max()) + 1
-    source, flits = sent.tile[leaves.tree], (program.tree_flits * sent.uses)[leaves.tree]
-    counts = np.zeros((tiers, tiers), np.int64)
-    moved = (source != HOST) & (source != leaves.tile)
-    np.add.at(counts, (tier[source[moved]], tier[leaves.tile[moved]]), flits[moved])
-    from_host = np.zeros(tiers, np.int64)
-    np.add.at(from_host, tier[leaves.tile[source == HOST]], flits[source == HOST])
-    kinds = program.system.chip.tiers or ("reram",) * tiers
-    return TierTraffic(tuple(kinds), tuple(map(tuple, counts.tolist())), tuple(from_host.tolist()))
-
-
 def saved_bytes(program: Program) -> dict[str, int]:
     """Bytes of the places for activations that the backward pass needs: in eDRAM, DRAM, and memory of GPU cores."""
     nodes, replicas, buffers = program.dataflow.nodes, program.replicas, program.buffers
-    word = -(-program.system.mapping.input_bits // 8)
+    core, word = program.system.chip.gpu_core, -(-program.system.mapping.input_bits // 8)
     spilled = np.zeros(buffers.replica.size, bool)
     spilled[_buffers_in_dram(program)] = True
     places = {"edram": 0, "dram": 0, "gpu_memory": 0}
@@ -176,7 +180,8 @@ def saved_bytes(program: Program) -> dict[str, int]:
         if edge.saved:
             on_gpu = program.on_gpu[replicas.tile[buffers.replica[b]]]
             place = "gpu_memory" if on_gpu else "dram" if spilled[b] else "edram"
-            places[place] += int(buffers.capacity[b]) * edge.channels * word
+            size = core.value_bytes if core is not None and on_gpu else word
+            places[place] += int(buffers.capacity[b]) * edge.channels * size
     return places
 
 

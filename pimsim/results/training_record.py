@@ -20,9 +20,9 @@ class PhaseResult:
     layers: int
     macs: int  #: in crossbars, of one iteration
     kernel_flops: int  #: on GPU cores, of one iteration
-    first_start_ps: int  #: in the last iteration, time of the run; -1: the phase has no layer
-    last_output_ps: int  #: in the last iteration, time of the run; phases overlap where images follow each other
-    time_ps: dict[str, int]  #: TIME_PARTS, summed over the replicas
+    first_start_ps: int  #: in the last simulated iteration, time of the run; -1: the phase has no layer
+    last_output_ps: int  #: in the last simulated iteration; phases overlap where images follow each other
+    time_ps: dict[str, int]  #: TIME_PARTS, summed over the replicas, of the simulated run
     dynamic_pj: float  #: of one iteration
 
 
@@ -32,7 +32,7 @@ class KindResult:
 
     kind: str  #: one of KINDS
     replicas: int  #: that work there; 0: the network and what else has none
-    time_ps: dict[str, int]  #: TIME_PARTS, summed over these replicas; empty: there are none
+    time_ps: dict[str, int]  #: TIME_PARTS, summed over these replicas, of the simulated run; empty: there are none
     dynamic_pj: float  #: of one iteration
     static_pj: float  #: of one iteration
 
@@ -76,35 +76,16 @@ class TrainingWear:
 
 
 @dataclass(frozen=True)
-class TierTraffic:
-    """Flits of one iteration from tier to tier, those that stay in their tier included.
+class MoreIterations:
+    """How a run was extrapolated from its first iterations, and how far off it can be.
 
-    A multicast counts once for each tile that it reaches, as its flits would without trees.
+    The error holds if no iteration takes longer or shorter than those that were simulated.
     """
 
-    kinds: tuple[str, ...]  #: (tiers,) reram or gpu, tier 0 first
-    flits: tuple[tuple[int, ...], ...]  #: (tiers, tiers) from a tile of the row's tier to one of the column's
-    from_host: tuple[int, ...]  #: (tiers,)
-
-    @property
-    def between_kinds(self) -> int:
-        """Flits between ReRAM tiles and GPU cores, both ways."""
-        return sum(
-            count
-            for row, of in zip(self.flits, self.kinds, strict=True)
-            for count, to in zip(row, self.kinds, strict=True)
-            if of != to
-        )
-
-
-@dataclass(frozen=True)
-class MoreIterations:
-    """A longer run, extrapolated from the iterations that were simulated."""
-
-    iterations: int
-    run_ps: int  #: until the last of them has ended
-    error_ps: int  #: of that: if no interval is longer or shorter than those that were seen
-    interval_ps: int  #: between the ends of two iterations
+    simulated: int  #: iterations
+    done_ps: int  #: when the last of all iterations has ended
+    interval_ps: int  #: between the ends of two of those that were added
+    error_ps: int  #: of ``done_ps``
 
 
 def pace_ps(iteration_ps: Sequence[int]) -> float:
@@ -115,24 +96,34 @@ def pace_ps(iteration_ps: Sequence[int]) -> float:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """A run of training: ``iterations`` batches of ``batch`` images, each followed by an update of the weights."""
+    """A run of training: ``iterations`` batches of ``batch`` images, each followed by an update of the weights.
+
+    Where a run was extrapolated (``more``), all is of the whole run but ``iteration_ps`` and what the docs of fields
+    call simulated: where time goes is known of those iterations alone.
+    """
 
     batch: int
     iterations: int
-    iteration_ps: tuple[int, ...]  #: (iterations,) from the last update to the next; the first from the beginning
+    iteration_ps: tuple[int, ...]  #: (simulated,) from the last update to the next; the first from the beginning
     phases: tuple[PhaseResult, ...]  #: of PHASES those that have a layer
     kinds: tuple[KindResult, ...]  #: KINDS
     core_busy_shares: tuple[float, ...]  #: of the run, of each GPU core in use, launches included
-    traffic: TierTraffic
-    network_share: float  #: of the replicas' time, on average: lost to packets on their way
+    network_share: float  #: of the replicas' time in the simulated run, on average: waiting for packets on their way
     saved_bytes: dict[str, int]  #: place -> bytes that it keeps for activations on their way to the backward pass
     wear: TrainingWear
-    more: MoreIterations | None = None  #: None: all iterations that were asked for were simulated
+    more: MoreIterations | None = None  #: None: all iterations were simulated
+
+    @property
+    def simulated(self) -> int:
+        """Iterations that were simulated; the others were extrapolated."""
+        return len(self.iteration_ps)
 
     @property
     def time_per_iteration_ps(self) -> float:
         """Mean of the iterations after the first, or of the only one."""
-        return pace_ps(self.iteration_ps)
+        if self.more is None:
+            return pace_ps(self.iteration_ps)
+        return (self.more.done_ps - self.iteration_ps[0]) / (self.iterations - 1)
 
     @property
     def time_per_image_ps(self) -> float:

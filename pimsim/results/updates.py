@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pimsim.results.files import _written
+from pimsim.results.staging import write_texts
 
 FORMAT = "pimsim-wear-1"
 WEAR, LAYERS, CROSSBARS = "wear.json", "wear.csv", "crossbars.csv"
@@ -94,8 +95,7 @@ def write_wear(found: UpdateWear, stage: Path) -> None:
         LAYERS: _csv([*names, *heads], layers),
         CROSSBARS: _csv(["layer", "crossbar", "writes", "max_writes"], crossbars),
     }
-    for name, text in texts.items():
-        (stage / name).write_text(text, encoding="utf-8", newline="\n")
+    write_texts(texts, stage)
 
 
 def _empty(value: int | None) -> int | str:

@@ -128,8 +128,14 @@ def _place(kind: str, at: int, program: Program) -> str:
     return f"{tile} ({shown})" if names else tile
 
 
-def name_bottleneck(resources: tuple[Resource, ...], layers: tuple[LayerResult, ...]) -> str:
-    """What sets the pace, in one sentence: the busiest resource, if it is busy enough to explain the pace."""
+def name_bottleneck(
+    resources: tuple[Resource, ...], layers: tuple[LayerResult, ...], waited: str = "the run"
+) -> str:  # fmt: skip
+    """What sets the pace, in one sentence: the busiest resource, if it is busy enough to explain the pace.
+
+    Args:
+        waited: of what the layers' split of time is.
+    """
     if not resources:
         return "nothing is busy"
     top = resources[0]
@@ -138,17 +144,17 @@ def name_bottleneck(resources: tuple[Resource, ...], layers: tuple[LayerResult, 
     if share >= 0.5:
         return named
     in_crossbars = [layer for layer in layers if layer.kind == "mvm"]
-    why = _main_loss(max(in_crossbars, key=lambda layer: layer.image_ps)) if in_crossbars else ""
+    why = _main_loss(max(in_crossbars, key=lambda layer: layer.image_ps), waited) if in_crossbars else ""
     return f"latency: nothing is busy half of {of}; nearest: {named}{why}"
 
 
-def _main_loss(layer: LayerResult) -> str:
+def _main_loss(layer: LayerResult, waited: str) -> str:
     lost = {part: time for part, time in layer.time_ps.items() if part in _REASONS}
     part = max(lost, key=lambda name: lost[name])
     if layer.share(part) < 0.05:
         return ""
     name, share = shortened(layer.name), layer.share(part)
-    return f"; the replicas of {name} wait mostly for {_REASONS[part]} ({share:.0%} of the run)"
+    return f"; the replicas of {name} wait mostly for {_REASONS[part]} ({share:.0%} of {waited})"
 
 
 def _described(resource: Resource) -> str:

@@ -4,8 +4,10 @@
     energy = power when busy x time
 
 (Williams, Waterman and Patterson, CACM 2009), with the launch overhead in front of the time and at idle power.  Times
-are exact: whole picoseconds, rounded up once, so that no kernel is faster than its roof.  What a kernel has to do is
-:mod:`pimsim.workload`'s to count, as :mod:`pimsim.costmodels.roofline` counts it for whole devices.
+are whole picoseconds, rounded up, so that no kernel is faster than its roof.  In a simulation, the results of a kernel
+leave it window by window: each window takes an equal share of the time, which is rounded up again, so that a kernel may
+take up to a picosecond a window more.  What a kernel has to do is :mod:`pimsim.workload`'s to count, as
+:mod:`pimsim.costmodels.roofline` counts it for whole devices.
 """
 
 from __future__ import annotations
@@ -37,11 +39,6 @@ def kernel_ps(core: GpuCore, flops: int, values: int) -> int:
     ns = max(flops / flops_per_ns, values * core.value_bytes / bytes_per_ns)
     exact = ns * PS_PER_NS
     return -(-exact.numerator // exact.denominator)
-
-
-def ridge_flops_per_value(core: GpuCore) -> float:
-    """FLOPs for each value moved from which on a kernel is bound by the peak, not by the memory."""
-    return core.peak_flops_per_s * core.value_bytes / (core.memory.gb_per_s * 1e9)
 
 
 def kernel_pj(core: GpuCore, busy_ps: int) -> float | None:

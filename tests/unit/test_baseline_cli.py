@@ -63,6 +63,10 @@ def test_show_runs_a_network_on_the_roofline(capsys: pytest.CaptureFixture[str])
     assert "resnet18 on v100, fp16, batch 8: roofline" in out and "bound by" in out
 
 
+def test_show_takes_short_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert shown(capsys, "show", "1080ti") == shown(capsys, "show", "gtx-1080-ti")
+
+
 def test_show_a_paper(capsys: pytest.CaptureFixture[str]) -> None:
     assert "PipeLayer (HPCA 2017), ReRAM, training too: published, not simulated" in shown(capsys, "show", "pipelayer")
 

@@ -16,6 +16,7 @@ from pimsim.baselines import (
     load_preset,
     measured_files,
     preset_device,
+    preset_name,
     presets,
     read_measured,
     read_presets,
@@ -90,6 +91,23 @@ def test_a_preset_becomes_a_roofline_in_base_units(name: str, fp32_tflops: float
     assert device.peak("fp32") == pytest.approx(fp32_tflops * 1e12)
     assert device.bandwidth_bytes_per_s == pytest.approx(gb_per_s * 1e9)
     assert 0 < device.launch_s < 1e-4
+
+
+@pytest.mark.parametrize(("written", "name"), [
+    ("1080ti", "gtx-1080-ti"), ("GTX 1080 Ti", "gtx-1080-ti"), ("gtx1080", "gtx-1080"), ("1080", "gtx-1080"),
+    ("V100", "v100"), ("titanrtx", "titan-rtx"), ("jetson_tx2", "jetson-tx2"), ("v10", "v10"), ("ti", "ti"), ("", ""),
+])  # fmt: skip
+def test_names_may_be_written_in_other_ways(written: str, name: str) -> None:
+    assert preset_name(written) == name
+
+
+def test_every_way_to_write_a_name_leads_to_one_baseline() -> None:
+    assert all(preset_name(name) == name for name in (*presets(), *measured_files(), *accelerators()))
+    short = [name.removeprefix("gtx-").replace("-", "") for name in presets()]
+    assert [preset_name(name) for name in short] == [*presets()]
+    assert load_preset("1080ti") is load_preset("gtx-1080-ti")
+    assert preset_device("1080ti") == preset_device("gtx-1080-ti")
+    assert run_on_baseline("1080ti", load_workload("lenet5")).name == "gtx-1080-ti"
 
 
 def test_published_figures_name_the_paper_and_its_trust() -> None:

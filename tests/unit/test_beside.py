@@ -37,5 +37,5 @@ def test_a_pace_that_was_not_measured_is_not_compared():
 
 def test_an_unknown_baseline_is_named():
     result = pimsim.simulate("lenet5", "hetero-3d", mode="train", batch=2)
-    with pytest.raises(InputError, match="no roofline is called 'v10'"):
+    with pytest.raises(InputError, match="no baseline is called 'v10', did you mean 'v100'"):
         set_beside(result, load_workload("lenet5"), ["v10"])

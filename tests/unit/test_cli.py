@@ -1,12 +1,18 @@
 """The command line: what it prints, and one line for everything that a user can get wrong."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pimsim.cli import main
 from pimsim.mapping.timing import Standstill
+from pimsim.report.plots import PLOTS
+from pimsim.results.files import FILES
+from pimsim.results.record import Front
+from tests.unit.results_runs import result
+from tests.unit.training_runs import trained
 
 LENET = ("run", "lenet5", "--arch", "isaac-ce")
 
@@ -34,6 +40,12 @@ def test_run_prints_layers_and_summary(capsys: pytest.CaptureFixture[str]) -> No
         assert words in out
 
 
+def test_baselines_beside_a_run_may_have_short_names(capsys: pytest.CaptureFixture[str]) -> None:
+    out = shown(capsys, *LENET, "--baseline", "v100,1080ti,gtx-1080-ti")
+    assert "Tesla V100" in out and out.count("GTX 1080 Ti") == 1
+    assert "--baseline: 'v100,' is no list of names" in failed(capsys, *LENET, "--baseline", "v100,")
+
+
 def test_run_as_json_prints_the_result_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
     data = json.loads(shown(capsys, *LENET, "--json", "--noc", "ideal", "--set", "chip.tile.imas=8"))
     assert data["format"] == "pimsim-result-3"
@@ -56,6 +68,24 @@ def test_an_output_folder_holds_result_table_plots_and_a_timeline(
     names = sorted(path.name for path in (tmp_path / "out").iterdir())
     assert names == sorted(["layers.csv", "links.csv", "result.json", "run_info.json", *plots])
     assert json.loads((tmp_path / "t.json").read_text())["traceEvents"]
+
+
+def test_a_folder_that_is_written_again_holds_nothing_of_the_run_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training, inference = trained()[2], result()
+    front = Front(("latency", "energy"), ((1.0, 2.0), (2.0, 1.0)), 0)
+    training = replace(training, placement=replace(training.placement, front=front))
+    (tmp_path / "notes.txt").write_text("mine")
+    found = []
+    for each in (training, inference):
+        monkeypatch.setattr("pimsim.cli._simulate", lambda *_, each=each, **__: each)
+        assert main([*LENET, "--quiet", "--out", str(tmp_path)]) == 0
+        found.append({path.name for path in tmp_path.iterdir()})
+    assert {"training.png", "traffic.svg", "placement.png"} <= found[0] <= {"notes.txt", *FILES, *PLOTS}
+    plots = {f"{name}.{kind}" for name in ("energy", "losses", "network", "timeline", "utilisation")
+             for kind in ("png", "svg")}  # fmt: skip
+    assert found[1] == {"notes.txt", "layers.csv", "links.csv", "result.json", "run_info.json", *plots}
 
 
 def test_an_input_may_have_another_shape(capsys: pytest.CaptureFixture[str]) -> None:

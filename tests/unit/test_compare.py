@@ -10,6 +10,7 @@ from pimsim.errors import InputError
 from pimsim.report.compare import ABSENT, compare, differences, flattened, largest_layer_differences
 from pimsim.report.loading import load_saved, short_names
 from pimsim.results import save_result
+from pimsim.results.files import layers_csv
 from pimsim.results.inference import FORMAT, InferenceResult, InferenceSource, Share, save_inference
 from pimsim.results.wear import ProgrammingWear
 from pimsim.simulation import simulate
@@ -86,9 +87,94 @@ def test_different_workloads_are_refused_unless_wanted(folders, capsys):
 
 def test_networks_of_one_name_that_differ_are_refused(runs):
     first = runs["twelve"]
-    changed = replace(first, source=replace(first.source, workload_hash="0" * 64))
+    changed = replace(first, source=replace(first.source, network_hash="0" * 64))
     with pytest.raises(InputError, match="networks called lenet5 that are not the same"):
         compare(["a", "b"], [first, changed])
+    unknown = replace(first, source=replace(first.source, network_hash="", workload_hash="0" * 64))
+    with pytest.raises(InputError, match="b: an earlier version has not kept which network called lenet5 was run"):
+        compare(["a", "b"], [first, unknown])
+    same = replace(first, source=replace(first.source, network_hash=""))
+    assert compare(["a", "b"], [first, same])["remarks"] == compare(["a", "b"], [first, first])["remarks"]
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """One network, trained in several ways, and its inference; batches of two images."""
+    return {
+        "hetero": simulate("lenet5", "hetero-3d", mode="train", batch=2, iterations=2, noc="ideal"),
+        "none": simulate("lenet5", "hetero-3d", mode="train", batch=2, noc="ideal", overrides=("training.norm=none",)),
+        "gpu": simulate("lenet5", "gpu-only-3d", mode="train", batch=2, noc="ideal"),
+        "four": simulate("lenet5", "hetero-3d", mode="train", batch=4, noc="ideal"),
+        "infer": simulate("lenet5", "hetero-3d", batch=2, noc="ideal"),
+    }
+
+
+class TestTraining:
+    def test_chips_and_norms_of_other_kinds_are_compared(self, trained):
+        found = compare(["a", "b", "c"], [trained[name] for name in ("hetero", "gpu", "none")])
+        assert found["mode"] == "train"
+        rows = found["figures"]
+        for key in ("iteration_us", "image_us", "images_per_s", "energy_per_iteration_uj", "energy_per_image_uj"):
+            assert rows[key]["values"] == [trained[name].summary[key] for name in ("hetero", "gpu", "none")]
+            assert None not in rows[key]["values"]
+        assert rows["images_per_s"]["ratios"][1] == pytest.approx(1 / rows["iteration_us"]["ratios"][1])
+        assert not {"latency_us", "throughput_per_s", "energy_per_inference_uj", "run_us"} & rows.keys()
+        assert any("what the chips run of it is not" in remark for remark in found["remarks"])
+        assert any("numbers of iterations differ" in remark for remark in found["remarks"])
+
+    def test_runs_of_as_many_iterations_have_lengths_to_compare(self, trained):
+        rows = compare(["a", "b"], [trained["gpu"], trained["none"]])["figures"]
+        assert rows["run_us"]["values"] == [trained[name].times.run_ps / 1e6 for name in ("gpu", "none")]
+
+    def test_layers_are_those_that_both_have_and_their_figures_those_of_an_image(self, trained):
+        first, other = trained["hetero"], trained["gpu"]
+        rows = {row["layer"]: row for row in compare(["a", "b"], [first, other])["layers"]["b"]}
+        assert rows.keys() == {each.name for each in first.layers} & {each.name for each in other.layers}
+        assert rows["c3"]["crossbars"]["values"] == [first.layer("c3").crossbars, 0]
+        times = [run.layer("c3").image_ps / 2 / 1e6 for run in (first, other)]
+        assert rows["c3"]["image_us"]["values"] == times and min(times) > 0
+        at = [layer.name for layer in first.layers].index("c3")
+        energy_uj = sum(first.costs.by_layer_pj[at].values()) / 2 / 1e6
+        assert rows["c3"]["dynamic_energy_uj"]["values"][0] == pytest.approx(energy_uj)
+
+    def test_batches_must_be_the_same(self, trained):
+        with pytest.raises(InputError, match=r"trained with different batches: 2 images \(a\), 4 images \(b\)"):
+            compare(["a", "b"], [trained["hetero"], trained["four"]])
+        found = compare(["a", "b"], [trained["hetero"], trained["four"]], different_workloads=True)
+        assert "the batches differ: iterations are not of the same work" in found["remarks"]
+
+    def test_inference_beside_training_compares_what_both_have_and_says_so(self, trained):
+        found = compare(["a", "b"], [trained["hetero"], trained["infer"]])
+        assert found["mode"] == "both" and found["energy_by_component_pj"] == {}
+        assert found["figures"]["crossbars_used"]["values"] == [
+            trained[name].usage.crossbars_used for name in ("hetero", "infer")
+        ]
+        of_one = ("latency", "energy_per", "iteration", "run")
+        assert not any(word in key for key in found["figures"] for word in of_one)
+        assert any("a is of training, b is of inference: only what both have" in each for each in found["remarks"])
+        assert {row["layer"] for row in found["layers"]["b"]} == {each.name for each in trained["infer"].layers}
+        one = next(row for row in found["layers"]["b"] if row["layer"] == "c3")["image_us"]["values"]
+        assert one[1] == trained["infer"].layer("c3").image_ps / 1e6
+        assert found["configuration"]["run.mode"] == ["train", "infer"]
+
+    def test_tables_speak_of_iterations(self, trained, tmp_path, capsys):
+        for name in ("hetero", "gpu", "infer"):
+            save_result(trained[name], tmp_path / name)
+        assert main(["compare", str(tmp_path / "hetero"), str(tmp_path / "gpu")]) == 0
+        shown = capsys.readouterr().out
+        for words in ("iteration", "an image", "throughput [images/s]", "energy an iteration",
+                      "Energy of an iteration by", "GPU cores in use",
+                      "time of an image in the busiest replica"):  # fmt: skip
+            assert words in shown
+        assert "inference" not in shown and "not measured" not in shown
+        assert main(["compare", str(tmp_path / "hetero"), str(tmp_path / "infer")]) == 0
+        shown = capsys.readouterr().out
+        assert "only what both have is compared" in " ".join(shown.split()) and "by component" not in shown
+
+    def test_layers_of_a_file_are_those_of_an_iteration(self, trained):
+        head = layers_csv(trained["hetero"]).splitlines()[0].split(",")
+        assert "iteration_us" in head and "image_us" not in head
+        assert "image_us" in layers_csv(trained["infer"]).splitlines()[0].split(",")
 
 
 def test_one_result_alone_and_other_kinds_are_refused(runs, folders, capsys):

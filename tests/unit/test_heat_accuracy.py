@@ -36,8 +36,8 @@ FORGETFUL = {"time_s": 1e4, "tau_s": 1e6, "activation_ev": 1.0, "temperature_k":
 
 
 @cache
-def run(mode: str = "infer", network: str = NET) -> Result:
-    return pimsim.simulate(network, CHIP, mode=mode, batch=4)  # type: ignore[arg-type]
+def run(mode: str = "infer", network: str = NET, system: str = CHIP) -> Result:
+    return pimsim.simulate(network, system, mode=mode, batch=4)  # type: ignore[arg-type]
 
 
 # layers
@@ -76,8 +76,10 @@ def test_layers_of_another_network_are_one_line() -> None:
         layer_temperatures(run(), "lenet5")
     with pytest.raises(InputError) as caught:
         accuracy_at_temperatures(NET, "isaac-ce", "digits", run(network="lenet5"), device=device(read_noise=NOISY))
-    assert str(caught.value) == ("the result of lenet5 on hetero-3d does not have fc1, fc2, scores; allowed: a result "
-                                 "of a run of mlp-digits")  # fmt: skip
+    assert str(caught.value) == ("the result of lenet5 on hetero-3d has no crossbars of fc1, fc2, scores; allowed: a "
+                                 "result of a run of mlp-digits on a chip with crossbars")  # fmt: skip
+    with pytest.raises(InputError, match="mlp-digits on gpu-only-3d has no crossbars of fc1, fc2, scores"):
+        accuracy_at_temperatures(NET, "isaac-ce", "digits", run(system="gpu-only-3d"), device=device(read_noise=NOISY))
 
 
 # cells
@@ -206,6 +208,8 @@ def test_a_package_for_the_heat_comes_with_set(folder: str, capsys: pytest.Captu
     (("--device", "ideal"), "pimsim: --device: nothing of ideal depends on temperature"),
     (("--temperature-from", "nowhere"), "pimsim: nowhere: cannot be read"),
     (("--set", "chip.thermal.convection_k_per_w=null"), "the tiers have no heat path"),
+    (("--arch", "gpu-only-3d"), "pimsim: --arch: gpu-only-3d has GPU cores alone, and no crossbars"),
+    (("--set", "mapping.weight_bits=1"), "pimsim: mapping.weight_bits: one bit holds no signed weight"),
 ])  # fmt: skip
 def test_wrong_options_are_one_line(
     folder: str, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], words: str
@@ -219,5 +223,5 @@ def test_another_network_is_one_line(folder: str, capsys: pytest.CaptureFixture[
     given = ["lstm-digits" if word == NET else word for word in COMMAND]
     assert main([*given, "--temperature-from", folder]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"pimsim: --temperature-from {folder}: the result of {NET} on {CHIP} does not have ")
+    assert err.startswith(f"pimsim: --temperature-from {folder}: the result of {NET} on {CHIP} has no crossbars of ")
     assert np.count_nonzero(np.array(list(err)) == "\n") == 1

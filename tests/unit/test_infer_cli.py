@@ -87,6 +87,9 @@ def test_a_sweep_is_a_table_and_a_plot(
     capsys: pytest.CaptureFixture[str], files: tuple[str, str], tmp_path: Path
 ) -> None:
     network, data = files
+    (tmp_path / "out").mkdir()
+    for name in ("inference.json", "decisions.svg"):  # of an execution before, at one point
+        (tmp_path / "out" / name).write_text("old")
     out = shown(capsys, network, "--arch", "isaac-ce", "--data", data, "--sweep", "chip.tile.ima.adc.bits=2,4,8",
                 "--out", str(tmp_path / "out"))  # fmt: skip
     assert "chip.tile.ima.adc.bits" in out and "floating point: " in out
@@ -172,6 +175,7 @@ def test_a_noisy_result_without_labels_is_drawn_too(
         (("--out", ""), "--out: the name of the folder is empty"),
         (("--tier", "T7"), "'T7' is not one of"),
         (("--input", "x"), "--input: 'x' is no shape"),
+        (("--arch", "gpu-only-3d"), "pimsim: --arch: gpu-only-3d has GPU cores alone, and no crossbars"),
     ],
 )
 def test_wrong_options_are_one_line(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -213,6 +214,16 @@ def test_wrong_options_are_one_line_and_leave_nothing(
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and words in err
     assert not (tmp_path / "out").exists()
+
+
+def test_levelling_needs_a_network_that_is_not_shipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_result(replace(run(), source=replace(run().source, workload="own")), tmp_path)
+    load = ("--epochs", "1", "--images", "1", "--levelling", "rotate", "--quiet")
+    assert main(["lifetime", str(tmp_path), *load]) == 2
+    assert "pimsim: --workload: the network own is not a shipped one; allowed: the file" in capsys.readouterr().err
+    assert main(["lifetime", str(tmp_path), *load, "--workload", run().source.workload]) == 0
 
 
 def test_what_lasts_for_ever_is_said_so(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,16 +2,19 @@
 
 import dataclasses
 from io import StringIO
+from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
+from matplotlib.colors import to_rgba
 from rich.console import Console
 
 from pimsim.config import load_system
 from pimsim.mapping.compile import map_network
 from pimsim.report import show
 from pimsim.report.labels import TIME_GROUPS, component_label, run_title
-from pimsim.report.plots import save_plots
+from pimsim.report.plots import dark, losses, save_plots
 from pimsim.report.plots.style import COLOURS
 from pimsim.report.terminal import LAYOUTS, layer_table, result_tables
 from pimsim.results import Result
@@ -55,6 +58,32 @@ def test_long_names_give_way_on_a_narrow_terminal() -> None:
 def test_a_component_has_one_colour_of_its_own() -> None:
     assert set(COLOURS) == {*component_of_actions().values(), "gpu.gpu_core", "gpu.router"}
     assert len(set(COLOURS.values())) == len(COLOURS)
+
+
+PROTAN, DEUTAN, TRITAN = (
+    np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
+    np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
+    np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]),
+)  # linear RGB as the colour-blind see it: Machado, Oliveira and Fernandes, TVCG 15(6), 2009, severity 1 (recalled)
+TOLD_APART = 9.0  #: distance in CIELAB: about four times what is just noticeable
+
+
+def cielab(colour: object, seen: np.ndarray) -> np.ndarray:
+    """(3,) lightness, a and b of a colour as somebody sees it (CIE 1976, D65)."""
+    rgb = np.array(to_rgba(colour)[:3])  # type: ignore[arg-type]
+    linear = seen @ np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    to_xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+    x, y, z = np.cbrt(to_xyz @ linear.clip(0, 1) / (0.9505, 1, 1.089))
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+@pytest.mark.parametrize("seen", [np.eye(3), PROTAN, DEUTAN, TRITAN], ids=["usual", "protan", "deutan", "tritan"])
+@pytest.mark.parametrize("page", ["light", "dark"])
+def test_everybody_can_tell_the_parts_of_time_apart(seen: np.ndarray, page: str) -> None:
+    assert set(losses.COLOURS) == set(TIME_GROUPS)
+    colours = [colour if page == "light" else dark.dark(colour) for colour in losses.COLOURS.values()]
+    places = [cielab(colour, seen) for colour in colours]
+    assert min(np.linalg.norm(one - other) for one, other in combinations(places, 2)) > TOLD_APART
 
 
 def test_a_wide_terminal_shows_every_column() -> None:

@@ -324,13 +324,15 @@ def test_geometric_means_by_hand(lenet):
 
 
 def test_a_network_that_is_not_at_hand_is_said_to_be(lenet):
-    stranger = replace(lenet, source=replace(lenet.source, workload="mine", workload_hash="1"))
+    stranger = replace(lenet, source=replace(lenet.source, workload="mine", network_hash="1"))
     pairs, missing = set_beside({"a": stranger}, ["v100", "h100"])
     assert pairs == [] and len(missing) == 2 and "--workload FILE" in missing[0].reason
     with pytest.raises(InputError, match="not at hand"):
-        network_of(replace(lenet, source=replace(lenet.source, workload_hash="1")))
+        network_of(replace(lenet, source=replace(lenet.source, network_hash="1")))
+    with pytest.raises(InputError, match="an earlier version has not kept which network called lenet5 was run"):
+        network_of(replace(lenet, source=replace(lenet.source, network_hash="")))
     bert = load_network("bert-base")  # kept for baselines, and at hand like the shipped ones
-    run = replace(lenet.source, workload="bert-base", macs=bert.macs, workload_hash=workload_hash(lower(bert)))
+    run = replace(lenet.source, workload="bert-base", network_hash=workload_hash(lower(bert)))
     assert network_of(replace(lenet, source=run)).macs == bert.macs
     renamed = replace(lenet, source=replace(lenet.source, workload="mine"))
     assert network_of(renamed, [load_workload("lenet5")]).macs == lenet.source.macs

@@ -27,6 +27,8 @@ from pimsim.report.traffic import (
     traffic_rows,
 )
 from pimsim.results import Result, load_result
+from pimsim.results.ideal_network import times_compared
+from pimsim.results.notebook import with_unit
 from tests.unit.results_runs import result
 from tests.unit.test_results_traffic import beside_ideal, crowded, traffic_of, two_tiles
 from tests.unit.training_runs import trained
@@ -67,15 +69,29 @@ class TestTables:
 
     def test_training_says_what_an_ideal_network_would_save(self) -> None:
         run = beside_ideal(*crowded(1))
-        assert ideal_words(run).startswith("35.8% of an iteration is lost to the network: 128.5 us, against 82.58 us")
-        assert "Against ideal" in printed(run) and "Against ideal" not in printed(two_tiles()[2])
+        ours, ideal = (with_unit(ps / 1e12, "s") for ps in times_compared(run) or ())
+        words = f"35.8% of the time of an iteration: {ours}, against {ideal} on an ideal"
+        assert ideal_words(run).startswith(words)
+        assert dict(traffic_rows(run))["Lost to the network"] == ideal_words(run)
+        assert "Lost to the network  35.8%" in printed(run)
+
+    def test_a_mean_over_replicas_is_not_called_the_time_that_is_lost(self) -> None:
+        run = two_tiles()[2]
+        assert run.training is not None
+        rows = dict(traffic_rows(run))
+        assert rows["Lost to the network"].startswith("not known: --compare-ideal")
+        share = lost_share(run.layers, "network")
+        assert rows["Waiting for packets"].startswith(f"{percent(share)} of the replicas' time from first to last")
+        assert "a mean over replicas" in rows["Waiting for packets"]
+
+    def test_small_shares_are_not_rounded_to_nothing(self) -> None:
         assert [percent(share) for share in (0, 0.00012, 0.0123)] == ["0.0%", "0.012%", "1.2%"]
 
     def test_an_ideal_network_may_be_slower_by_the_order_in_which_work_arrives(self) -> None:
         run = beside_ideal(*crowded(1))
         assert run.times_on_ideal is not None
         words = ideal_words(replace(run, times=run.times_on_ideal, times_on_ideal=run.times))
-        assert words.startswith("nothing of an iteration is lost to the network: 82.58 us, against 128.5 us")
+        assert words.startswith("nothing of the time of an iteration: 82.")
         assert "(55.7% more)" in words
 
     def test_headlines_say_how_few_the_few_are(self) -> None:
@@ -153,7 +169,7 @@ class TestCommand:
         command = ["run", "lenet5", "--arch", "hetero-3d", "--mode", "train", "--batch", "2", "--compare-ideal"]
         assert main([*command, "--out", str(tmp_path / "run")]) == 0
         shown = capsys.readouterr().out
-        assert "of an iteration is lost to the network" in shown and "hottest links" in shown
+        assert "of the time of an iteration: " in shown and "hottest links" in shown
         assert {"traffic.png", "traffic.svg"} <= {file.name for file in (tmp_path / "run").iterdir()}
         assert load_result(tmp_path / "run").times_on_ideal is not None
 

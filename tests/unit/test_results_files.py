@@ -11,7 +11,7 @@ from pimsim.errors import InputError
 from pimsim.results import load_result, result_json, save_result
 from pimsim.results.files import layers_csv
 from pimsim.results.record import TIME_PARTS
-from pimsim.results.staging import staged_file, staged_folder
+from pimsim.results.staging import filled_folder, staged_file, staged_folder, write_texts
 from tests.unit.results_runs import result
 
 
@@ -80,6 +80,17 @@ def test_files_in_the_folder_are_replaced_and_others_stay(tmp_path: Path) -> Non
     save_result(result(), tmp_path)
     assert load_result(tmp_path) == result()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["layers.csv", "links.csv", "notes.txt", "result.json"]
+
+
+def test_what_an_earlier_run_wrote_and_this_one_does_not_is_removed(tmp_path: Path) -> None:
+    for name in ("a", "b", "mine"):
+        (tmp_path / name).write_text("old")
+    with pytest.raises(KeyboardInterrupt), staged_folder(tmp_path, ("a", "b", "c")):
+        raise KeyboardInterrupt
+    assert {path.name for path in tmp_path.iterdir()} == {"a", "b", "mine"}
+    with filled_folder(tmp_path, ("a", "b", "c"), write_texts) as fill:
+        fill({"a": "new"})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a": "new", "mine": "old"}
 
 
 def test_nothing_is_replaced_where_a_folder_is_in_the_way_of_one_file(tmp_path: Path) -> None:

@@ -1,15 +1,18 @@
 """Energy: counts x prices and static power x time, nothing twice, nothing forgotten silently."""
 
 import dataclasses
+from collections import Counter
 
 import pytest
 
 import pimsim
 from pimsim.config import load_system
+from pimsim.config.records import System
 from pimsim.results import reprice
-from pimsim.results.pricing import price, static_power_w
-from pimsim.results.record import LayerResult, Times
-from pimsim.technology import action_costs
+from pimsim.results.pricing import busy_power_w, price, static_power_w
+from pimsim.results.record import LayerResult, Times, Usage
+from pimsim.technology import action_costs, roll_up
+from pimsim.technology.components import router_cost
 from tests.networks import Network
 from tests.unit.results_runs import result
 
@@ -85,6 +88,51 @@ def test_everything_busy_draws_the_power_of_the_table() -> None:
     costs = price([layer], usage, times, 1, system)
     assert costs.average_power_w == pytest.approx(65.8, rel=0.0005)
     assert costs.peak_power_bound_w == pytest.approx(65.8, rel=0.0005)
+
+
+@pytest.mark.parametrize("name", ["isaac-ce", "hetero-3d", "gpu-only-3d"])
+def test_all_that_a_chip_has_at_its_full_rate_draws_the_power_of_the_table(name: str) -> None:
+    system = load_system(name)
+    usage, noc = whole_chip(system), system.chip.noc
+    power = Counter(busy_power_w(system, usage))
+    power.update(static_power_w(system, usage))
+    table = roll_up(system).chip.power_mw / 1000
+    if noc.energy is not None:  # by parts, in place of the table's figure
+        table -= noc.routers * (router_cost(noc).power_mw or 0.0) / 1000
+        del power["tile.router"]
+    for beside in ("ima.write", "chip.dram", "gpu.memory", "chip.channel"):
+        power.pop(beside, None)
+    assert power.total() == pytest.approx(table)
+
+
+def test_what_is_in_no_table_is_bounded_by_hand() -> None:
+    system = load_system("hetero-3d")
+    busy = busy_power_w(system, whole_chip(system))
+    planar, vertical = 2 * 2 * 3 * 4 * 4, 2 * 3 * 4 * 4  # one-way channels of 4x4x4 routers, vertical ones half as wide
+    pj_per_bit = planar * 3.35 * 0.0488 + vertical / 2 * 0.0125
+    assert busy["chip.channel"] == pytest.approx(pj_per_bit * 256 * 1.2 / 1000)
+    assert busy["gpu.memory"] == pytest.approx(32 * 11.2125 * 8 * 3.9 / 1000)
+    assert busy["chip.dram"] == pytest.approx(12.8 * 8 * 20 / 1000)
+    assert busy["ima.write"] == pytest.approx(92_160 * 128 * 0.2 / 85.7 / 1000)
+    assert busy["gpu.gpu_core"] == pytest.approx(32 * 0.9 * 3.125)
+
+
+def test_no_run_draws_more_at_its_peak_than_a_chip_with_everything_busy() -> None:
+    """Hundreds of digital copies at 0.833 ns a window, as if each had links, memories and units to itself."""
+    system = load_system("hetero-3d", ["training.norm=group"])
+    run = pimsim.simulate("vgg11-cifar-bn", system, mode="train", batch=2)
+    busy = busy_power_w(system, run.usage)
+    most_w = roll_up(system).chip.power_mw / 1000
+    most_w += sum(busy[in_no_table] for in_no_table in ("ima.write", "gpu.memory", "chip.channel", "tile.router"))
+    assert run.costs.average_power_w < run.costs.peak_power_bound_w < most_w < 500
+
+
+def whole_chip(system: System) -> Usage:
+    chip = system.chip
+    imas = chip.reram_tiles * chip.tile.imas
+    crossbars = imas * chip.tile.ima.crossbars
+    return Usage(1, 1, chip.reram_tiles, chip.reram_tiles, imas, imas, crossbars, crossbars, 0, 0, 1.0,
+                 chip.gpu_cores, chip.gpu_cores)  # fmt: skip
 
 
 def test_work_without_a_price_is_named_and_headlined() -> None:

@@ -150,14 +150,6 @@ def test_links_are_busy_as_long_as_their_bytes_take() -> None:
     assert traffic_of(run).hottest[0].busy_share == max(timing.ports["link"].busy_ps) / run.times.run_ps
 
 
-def test_tiers_have_the_flits_that_training_counts() -> None:
-    run = trained("norm")[2]
-    assert run.training is not None
-    counts = np.array(traffic_of(run).bytes)
-    assert np.array_equal(counts[1:, 1:], FLIT * np.array(run.training.traffic.flits))
-    assert counts[0, 1:].tolist() == [FLIT * count for count in run.training.traffic.from_host]
-
-
 def test_many_tiles_are_gathered_into_few_cells_of_one_tier(monkeypatch: pytest.MonkeyPatch) -> None:
     program, timing, run = trained("norm")
     monkeypatch.setattr("pimsim.results.traffic.MOST_CELLS", 9)

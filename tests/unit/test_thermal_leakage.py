@@ -58,25 +58,43 @@ def test_constant_power_needs_two_rounds() -> None:
 
 
 def test_runaway_is_one_line_that_names_the_tier() -> None:
+    conduction = Conduction(stack_for_tiers(3, 6e-3, 6e-3), 4, 4)
+    power = np.full(conduction.grid.shape, 0.2)
+    hottest = steady_state(conduction, power).hottest.temperature_k
+    with pytest.raises(InputError, match=rf"in iteration 1 tier 0 reached {hottest:.4g} K with 9\.6 W on the chip"):
+        fixed_point(conduction, lambda _: power, limit_k=hottest - 0.1)
+
+
+def test_runaway_is_one_line() -> None:
     leak = exponential_leakage(cell(20.0), cell(5.0), reference_k=300.0, doubling_k=10.0)
     with pytest.raises(InputError) as caught:
         fixed_point(one_resistance(1.0), leak)
     assert "thermal runaway: no steady state below 500 K; in iteration" in str(caught.value)
-    assert "tier 0 reached" in str(caught.value) and "\n" not in str(caught.value)
+    assert "the stack reached" in str(caught.value) and "\n" not in str(caught.value)
     fixed_point(one_resistance(0.4), leak)  # a better heat sink does hold it
 
 
 def test_what_is_hotter_than_the_limit_has_run_away() -> None:
     conduction = one_resistance(1.0)
     assert fixed_point(conduction, lambda kelvin: 20 + 0 * kelvin, limit_k=321.0).iterations == 2
-    with pytest.raises(InputError, match="no steady state below 319 K; in iteration 1 tier 0 reached 320 K with 20 W"):
+    with pytest.raises(InputError, match="below 319 K; in iteration 1 the stack reached 320 K or more with 20 W"):
         fixed_point(conduction, lambda kelvin: 20 + 0 * kelvin, limit_k=319.0)
 
 
-def test_a_power_without_bound_is_runaway() -> None:
-    leak = exponential_leakage(cell(400.0), cell(1.0), reference_k=300.0, doubling_k=0.01)
-    with pytest.raises(InputError, match="thermal runaway"):
+@pytest.mark.parametrize("doubling_k", [1e-300, 0.01, 0.2, 0.3])  # 160 K above the reference: up to 2^16,000 times
+@pytest.mark.filterwarnings("error")
+def test_a_power_without_bound_is_runaway(doubling_k: float) -> None:
+    leak = exponential_leakage(cell(400.0), cell(1.0), reference_k=300.0, doubling_k=doubling_k)
+    with pytest.raises(InputError, match="thermal runaway: no steady state below 500 K; in iteration 2 the stack"):
         fixed_point(one_resistance(0.4), leak)
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_leaks_nothing_does_so_at_any_temperature() -> None:
+    """160 K above the reference, which would be 2^16,000 times any leakage."""
+    leak = exponential_leakage(cell(400.0), cell(0.0), reference_k=300.0, doubling_k=0.01)
+    found = fixed_point(one_resistance(0.4), leak)
+    assert found.temperatures.temperature_k.item() == pytest.approx(460, abs=1e-3)
 
 
 def test_a_loop_that_swings_is_one_line() -> None:

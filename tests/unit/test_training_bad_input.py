@@ -38,6 +38,12 @@ REFUSED = {
                                   "memory of GPU core 0 is too small: it must hold at least"),
     "no iterations": (["--iterations", "0"], "0 iterations cannot run"),
     "analytical": (["--fidelity", "analytical"], "train does not go with --fidelity analytical"),
+    "outer products without crossbars": (
+        ["--arch", "gpu-only-3d", "--set", "training.weight_gradient=outer"],
+        "training.weight_gradient: outer products are made in crossbars, and the chip has none; allowed: gpu, or null"),
+    "all iterations of inference": (["--mode", "infer", "--exact", ""], "exact: is of training"),
+    "iterations of an estimate": (["--mode", "infer", "--fidelity", "analytical", "--iterations", "2"],
+                                  "iterations: are of training"),
     "no vertical wires": (["--arch", LINKS % "{latency: 1, width_bits: 0, vertical: true}"], "width_bits"),
     "no vertical links": (["--arch", LINKS % "{latency: 1}"], "vertical"),
 }  # fmt: skip
@@ -56,7 +62,7 @@ def refused(tmp_path: Path, capfd):
             chip.write_text(options["--arch"])
             options["--arch"] = str(chip)
         before = sorted(tmp_path.iterdir())
-        words = [word for pair in options.items() for word in pair]
+        words = [word for pair in options.items() for word in pair if word]
         assert main(["run", str(network), *words, "--out", str(results)]) == 2
         assert sorted(tmp_path.iterdir()) == before, "something was written"
         said = capfd.readouterr()

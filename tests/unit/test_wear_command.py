@@ -128,6 +128,7 @@ def test_the_command_prints_and_writes(two_layers: str, tmp_path: Path, capsys: 
     (["--updates", "2", "--endurance", "0"], "--endurance: writes is 0"),
     (["--updates", "2", "--endurance", "1e6,-1"], "--endurance: decades is -1"),
     (["--updates", "2", "--out", ""], "--out: the name of the folder is empty"),
+    (["--updates", "2", "--arch", "gpu-only-3d"], "--arch: gpu-only-3d has GPU cores alone, and no crossbars"),
     (["--updates", "2", "--policy", "changed"], "is a table of layers without weights"),
 ])  # fmt: skip
 def test_bad_input_is_one_line(

@@ -160,4 +160,5 @@ def _source(dataflow: Dataflow, system: System, outline: Outline, batch: int) ->
         batch=batch,
         network="ideal",
         engine=ENGINE,
+        network_hash=outline.workload_hash,
     )

@@ -32,8 +32,9 @@ def find_places(
         channels.append(kept)
         names += [layer.node.name] * layer.copies
     first = np.concatenate([[0], np.cumsum(np.concatenate(copies))])
-    demand = BufferDemand(names, np.concatenate(least), np.concatenate(most), first, np.concatenate(tile),
-                          word * np.concatenate(channels))  # fmt: skip
+    values = np.concatenate(channels)
+    demand = BufferDemand(names, np.concatenate(least), np.concatenate(most), first, np.concatenate(tile), values,
+                          word * values)  # fmt: skip
     capacity, spilled = share_edram(
         demand, np.full(tiles, system.chip.tile.edram.kib * 1024), np.zeros(tiles, dtype=bool), system.mapping.spill
     )

@@ -6,18 +6,23 @@ from collections.abc import Mapping, Sequence
 
 from pimsim.baselines import presets
 from pimsim.errors import InputError
+from pimsim.report.beside import FLATTERED, other_norm
 from pimsim.report.labels import ANALYTICAL
 from pimsim.report.page import html
 from pimsim.report.page.drawing import Drawing
-from pimsim.report.page.versus import RATIOS, Missing, Pair, by_method, means, peak_of
+from pimsim.report.page.versus import RATIOS, TRAINING, Missing, Pair, by_method, means, peak_of
 from pimsim.results.notebook import with_unit
 from pimsim.results.record import Result
 
+MEASURED = (
+    "Its energy takes the board's limit of power while kernels run, which may be more than they draw. Only 'measured' "
+    "has happened. Means are over the results that are known. One FLOP is half a multiply-accumulate."
+)
 BOUND = (
     "A roofline's time is one that no kernel on the GPU undercuts (at its launch overhead, which an application may "
-    "hide in part); its energy takes the board's limit of power while kernels run, which may be more than they draw. "
-    "Only 'measured' has happened. Means are over the results that are known. One FLOP is half a multiply-accumulate."
+    f"hide in part). {MEASURED}"
 )
+OF_TRAINING = f" roofline is {FLATTERED}."
 EQUAL = (
     "Equal area: throughput over the area of the chips in use, against throughput over the GPU's die (without memory "
     "and board). Equal power: throughput over the bound of the chips' peak power, against throughput over the power "
@@ -36,7 +41,7 @@ _PAIR_COLUMNS = (
 
 def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
     """Every pair, then the means; what could not be set beside what."""
-    head = ["baseline", "result", "batch, chip", "batch, baseline", "latency", "rate [1/s]", "energy", "latency x",
+    head = ["baseline", "result", "batch, chip", "batch, baseline", "latency", "images/s", "energy", "latency x",
             "rate x", "energy x", "equal area x", "equal power x"]  # fmt: skip
     rows, strong = [], []
     methods = by_method(pairs)
@@ -47,16 +52,29 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
                 strong.append(len(rows))
                 of = f"geometric mean{f': {method}' if len(methods) > 1 else ''}"
                 rows.append([baseline, of, "", "", "", "", "", *(_times(mean[baseline][ratio]) for ratio in RATIOS)])
-    notes = [BOUND, EQUAL, _technology(pairs), "Latency (at a batch of 1), rate and energy (at the batch named) are "
-             "the baseline's; above a ratio of 1 the chip is better. A latency is compared only where the chip's batch "
-             "is 1, too; energies at equal batches, or at the one that was asked for. -: not known, or not to be "
-             "compared."]  # fmt: skip
+    notes = [bound_words(pairs), EQUAL, _technology(pairs), "Latency (at a batch of 1), images a second and energy of "
+             "one (at the batch named; in training, of an iteration's) are the baseline's; above a ratio of 1 the chip "
+             "is better. A latency is compared only where the chip's batch is 1, too; energies at equal batches, or at the "
+             "one that was asked for. -: not known, or not to be compared."]  # fmt: skip
     if len(methods) > 1:
         notes.append(f"Means are taken apart of what was found in different ways: {'; '.join(methods)}.")
     if unknown := [pair.title for pair in pairs if pair.process is None and pair.per_area is None]:
         notes.append(f"Not known, so not normalised by area: the die of {', '.join(dict.fromkeys(unknown))}.")
     return (html.table(head, rows, left=2, strong=strong) + "".join(html.text(note, "soft") for note in notes)
             + _unequal(pairs) + _left_out(missing))  # fmt: skip
+
+
+def bound_words(pairs: Sequence[Pair]) -> str:
+    """What the rooflines of some pairs are."""
+    trained = [is_training(pair) for pair in pairs]
+    if not any(trained):
+        return BOUND
+    return f"A{OF_TRAINING} {MEASURED}" if all(trained) else f"{BOUND} But a{OF_TRAINING}"
+
+
+def is_training(pair: Pair) -> bool:
+    """Whether a pair is of training."""
+    return pair.method.startswith(TRAINING)
 
 
 def _row(pair: Pair) -> list[str]:
@@ -90,6 +108,16 @@ def incomplete(named: Mapping[str, Result]) -> str:
                      "energy are too high by as much.", "warn")  # fmt: skip
 
 
+def other_norms(named: Mapping[str, Result]) -> str:
+    """A warning where training has left out what the GPU beside it does."""
+    found = {name: norm for name, each in named.items() if (norm := other_norm(each))}
+    if not found:
+        return ""
+    words = ", ".join(f"{name} (training.norm: {norm})" for name, norm in found.items())
+    return html.text(f"Beside {words} the GPU normalises over the batch, wherever the network has a BatchNorm: it does "
+                     "other work.", "warn")  # fmt: skip
+
+
 def _left_out(missing: Sequence[Missing]) -> str:
     reasons: dict[str, list[str]] = {}
     for each in missing:
@@ -107,13 +135,14 @@ def drawings(named: Mapping[str, Result], pairs: Sequence[Pair]) -> list[Drawing
     found = []
     methods = by_method(pairs)
     for name, ratios, note in (
-        ("speedup", ("latency", "throughput", "energy"), BOUND),
-        ("normalised", ("per_area", "per_power"), f"{EQUAL} {_technology(pairs)}"),
+        ("speedup", ("latency", "throughput", "energy"), ""),
+        ("normalised", ("per_area", "per_power"), f"{EQUAL} {_technology(pairs)} "),
     ):
         for method, own in methods.items():
             known = [ratio for ratio in ratios if any(getattr(pair, ratio) for pair in own)]
             if known:
-                found.append(_ratios(name, known, named, own, f"{_how(method, own)} {note}"))
+                apart = f"-{TRAINING}" if is_training(own[0]) else ""
+                found.append(_ratios(name + apart, known, named, own, f"{_how(method, own)} {note}{bound_words(own)}"))
     return [*found, _roofline(named, pairs)]
 
 
@@ -166,6 +195,7 @@ def _ratio_message(ratios: Sequence[str], pairs: Sequence[Pair]) -> str:
         parts.append(f"{words} {span}")
     text = "; ".join(parts)
     what = "Geometric means" if several else "Ratios"
+    what += " in training" if is_training(pairs[0]) else ""
     estimated = " of analytical estimates" if pairs[0].method.startswith(ANALYTICAL) else ""
     return f"{what}{estimated}, above 1 the chip is better: {text}"
 
@@ -181,7 +211,7 @@ def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
                 continue  # the networks are drawn without it
             roofs.append(roofline.Roof(label, peak, None))
         chips[label] = name
-    for pair in {pair.baseline: pair for pair in pairs}.values():
+    for pair in {(pair.baseline, pair.precision): pair for pair in pairs}.values():
         if pair.baseline in presets():
             preset = presets()[pair.baseline]
             roofs.append(roofline.Roof(f"{pair.baseline} {pair.precision}", preset.peak_tflops[
@@ -189,12 +219,12 @@ def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
     reached = []
     for pair in pairs:
         on_gpu = f"{pair.baseline} {pair.precision}"
-        reached.append(roofline.Reached(pair.workload, on_gpu, pair.flops_per_byte,
+        reached.append(roofline.Reached(_network_words(pair), on_gpu, pair.flops_per_byte,
                                         pair.flops * pair.baseline_rate_per_s))  # fmt: skip
     for name, result in named.items():
         own = [pair for pair in pairs if pair.result == name]
         if own:
-            reached.append(roofline.Reached(own[0].workload, _chip_label(result), own[0].flops_per_byte,
+            reached.append(roofline.Reached(_network_words(own[0]), _chip_label(result), own[0].flops_per_byte,
                                             own[0].flops * own[0].rate_per_s, name))  # fmt: skip
     rows = [[each.device, each.workload, each.result, each.flops_per_byte, each.flops_per_s] for each in reached]
     rows += [[roof.name, "peak", "", None, roof.peak_flops_per_s] for roof in roofs]
@@ -205,6 +235,10 @@ def _roofline(named: Mapping[str, Result], pairs: Sequence[Pair]) -> Drawing:
         "they lie below their roofs. The chip's weights stay in its crossbars, so that its roof is flat; its networks "
         "stand at the intensity that they have on the first GPU.",
     )  # fmt: skip
+
+
+def _network_words(pair: Pair) -> str:
+    return pair.workload + (f", {TRAINING}" if is_training(pair) else "")
 
 
 def _peak_flops_per_s(result: Result) -> float | None:
@@ -224,7 +258,7 @@ def _chip_label(result: Result) -> str:
 def _roofline_message(named: Mapping[str, Result], pairs: Sequence[Pair]) -> str:
     best = max((pair for pair in pairs), key=lambda pair: pair.flops * pair.rate_per_s)
     rate = best.flops * best.rate_per_s
-    words = f"{best.workload} runs at {with_unit(rate, 'FLOP/s', 3)} on {named[best.result].source.system}"
+    words = f"{_network_words(best)} runs at {with_unit(rate, 'FLOP/s', 3)} on {named[best.result].source.system}"
     peak = _peak_flops_per_s(named[best.result])
     if peak is None:
         return words

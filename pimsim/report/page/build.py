@@ -125,7 +125,7 @@ def _run_sections(subjects: Subjects, build: _Build) -> list[Section]:
     if pairs or missing:
         pictures = build.figures(against.drawings(named, pairs)) if pairs else ""
         sections.append(Section("baselines", "Beside the baselines", pictures + against.table(pairs, missing)
-                                + against.incomplete(named)))  # fmt: skip
+                                + against.incomplete(named) + against.other_norms(named)))  # fmt: skip
     pictures = build.figures(systems.drawings(named))
     if pictures:
         sections.append(Section("systems", "Systems", pictures))

@@ -19,23 +19,32 @@ from pimsim.results.record import Result
 
 def summary(named: Mapping[str, Result]) -> str:
     """One row a result."""
-    head = ["result", "network", "system", "found by", "batch", "latency", "throughput [1/s]", "energy", "power",
+    head = ["result", "network", "system", "found by", "batch", "time", "of", "images/s", "energy", "power",
             "area [mm2]", "chips", "cells used", "crossbars busy"]  # fmt: skip
     rows = []
     for name, each in named.items():
-        rate, costs, usage = each.times.throughput_per_s, each.costs, each.usage
+        costs, usage = each.costs, each.usage
         rows.append([
-            name, each.source.workload, each.source.system, _method(each), f"{each.source.batch:,}",
-            with_unit(each.times.latency_ps / 1e12, "s"), rate_words(rate) if rate else "not measured",
+            name, each.source.workload, each.source.system, _method(each), f"{each.source.batch:,}", *_pace(each),
             with_unit(costs.energy_pj / 1e12, "J"), with_unit(costs.average_power_w, "W"), f"{costs.area_mm2:,.1f}",
             f"{usage.chips_used:,}", f"{usage.cells_used_share:.1%}", f"{usage.crossbar_busy_share:.1%}",
         ])  # fmt: skip
     note = (
-        "Energy and latency are of one inference; throughput is that of the steady state. Cells used: those with "
-        "weights, of the crossbars in use. Crossbars busy: share of the run in which those in use read."
+        "Time and energy are of one inference (its latency), or of one iteration of training, which is a whole batch. "
+        "Images a second: those inferred in the steady state, or trained on. Cells used: those with weights, of the "
+        "crossbars in use. Crossbars busy: share of the run in which those in use read."
     )
     warned = [f"{name}: {words}" for name, each in named.items() for words in (*warnings(each), *remarks(each))]
     return html.table(head, rows, left=4) + html.text(note, "soft") + "".join(html.text(w, "warn") for w in warned)
+
+
+def _pace(result: Result) -> tuple[str, str, str]:
+    """Time, of what it is, and images a second."""
+    training, rate = result.training, result.times.throughput_per_s
+    if training is None:
+        latency = with_unit(result.times.latency_ps / 1e12, "s")
+        return latency, "an inference", rate_words(rate) if rate else "not measured"
+    return with_unit(training.time_per_iteration_ps / 1e12, "s"), "an iteration", rate_words(training.images_per_s)
 
 
 def _method(result: Result) -> str:
@@ -49,7 +58,7 @@ def what_was_run(named: Mapping[str, Result]) -> str:
     rows = [
         [name, each.source.workload, f"{each.source.parameters:,}", f"{each.source.macs:,}", each.source.system,
          each.source.network, each.source.engine, each.pimsim_version, each.source.config_hash[:12],
-         each.source.workload_hash[:12]]
+         (each.source.network_hash or each.source.workload_hash)[:12]]
         for name, each in named.items()
     ]  # fmt: skip
     notes = html.notes_of({name: each.notes for name, each in named.items()})
@@ -64,6 +73,7 @@ def what_was_run(named: Mapping[str, Result]) -> str:
 def facts(result: Result) -> str:
     """The headline figures and the layers of a run."""
     rows = [[name, value] for name, value in headline_rows(result)]
+    unit = "an inference" if result.training is None else "an iteration"
     head = ["layer", "operation", "windows", "replicas", "crossbars", "energy", *TIME_GROUPS]
     layers = [
         [layer.name, layer.operation, f"{layer.windows:,}", f"{layer.replicas:,}", f"{layer.crossbars:,}",
@@ -72,17 +82,39 @@ def facts(result: Result) -> str:
         for layer, energy in zip(result.layers, result.costs.by_layer_pj, strict=True)
     ]  # fmt: skip
     table = html.table(head, layers, left=2) + html.text(
-        f"{', '.join(TIME_GROUPS)}: share of the run in %, mean of a layer's replicas.", "soft")  # fmt: skip
+        f"Windows and (dynamic) energy are those of {unit}. {', '.join(TIME_GROUPS)}: share of the {_run(result)} in "
+        "%, mean of a layer's replicas.", "soft")  # fmt: skip
     shown = html.table(["", ""], rows, left=2) + traffic.tables(result)
     return shown + html.details(f"{len(layers)} layers as a table", table)
 
 
+def _run(result: Result) -> str:
+    """What shares of time are of."""
+    training = result.training
+    return "run" if training is None or training.more is None else f"{training.simulated} iterations simulated"
+
+
 def drawings(name: str, result: Result) -> list[Drawing]:
     """The figures of a run; one of training has hundreds of layers, gathered by those of the forward pass."""
-    from pimsim.report.plots import energy, losses, network, timeline, utilisation
+    from pimsim.report.plots import network, utilisation
+
+    what, training = run_title(result), result.training
+    found = _by_layer(name, result) if training is None else [traffic.training_drawing(name, result, training)]
+    found.append(_of(name, "utilisation", _tiles_message(result), lambda: utilisation.draw(result),
+                     *_tiles_rows(result), f"{what}: one square a tile, where it lies on its chip."))  # fmt: skip
+    if result.links.channels:
+        found.append(_of(name, "network", _channels_message(result), lambda: network.draw(result),
+                         *_channels_rows(result), f"{what}: channels between the routers."))  # fmt: skip
+    found += traffic.drawings(name, result)
+    return [replace(each, message=_marked(result, each.message)) for each in found]
+
+
+def _by_layer(name: str, result: Result) -> list[Drawing]:
+    """Those of inference with a row for each layer."""
+    from pimsim.report.plots import energy, losses, timeline
 
     what = run_title(result)
-    by_layer = [
+    return [
         _of(name, "timeline", _timeline_message(result), lambda: timeline.draw(result), *_timeline_rows(result),
             f"{what}: from a layer's first window's start to its last output."),
         _of(name, "energy", _energy_message(result), lambda: energy.draw(result), *_energy_rows(result),
@@ -90,18 +122,6 @@ def drawings(name: str, result: Result) -> list[Drawing]:
         _of(name, "losses", _losses_message(result), lambda: losses.draw(result), *_losses_rows(result),
             f"{what}: the parts of a layer's row add up to the run."),
     ]  # fmt: skip
-    if result.training is not None:
-        by_layer = [traffic.training_drawing(name, result, result.training)]
-    found = [
-        *by_layer,
-        _of(name, "utilisation", _tiles_message(result), lambda: utilisation.draw(result), *_tiles_rows(result),
-            f"{what}: one square a tile, where it lies on its chip."),
-    ]  # fmt: skip
-    if result.links.channels:
-        found.append(_of(name, "network", _channels_message(result), lambda: network.draw(result),
-                         *_channels_rows(result), f"{what}: channels between the routers."))  # fmt: skip
-    found += traffic.drawings(name, result)
-    return [replace(each, message=_marked(result, each.message)) for each in found]
 
 
 def _of(name: str, what: str, message: str, draw: Any, head: Sequence[str], rows: Any, note: str) -> Drawing:
@@ -170,15 +190,19 @@ def _losses_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
 
 
 def _tiles_message(result: Result) -> str:
+    from pimsim.report.plots import utilisation
+
     usage = result.usage
-    return (f"{usage.tiles_used:,} of {usage.tiles:,} tiles are in use; their crossbars read "
-            f"{usage.crossbar_busy_share:.1%} of the run")  # fmt: skip
+    cores = f" and {usage.gpu_cores_used:,} of {usage.gpu_cores:,} GPU cores" if usage.gpu_cores else ""
+    shares = utilisation.message(result)
+    return f"{usage.tiles_used:,} of {usage.tiles:,} tiles{cores} are in use; {shares[0].lower()}{shares[1:]}"
 
 
 def _tiles_rows(result: Result) -> tuple[list[str], list[list[Any]]]:
     tiles = result.tiles
-    rows = zip(tiles.crossbars_used, tiles.busy_share, strict=True)
-    return ["tile", "crossbars_used", "busy_share"], [[n, *row] for n, row in enumerate(rows)]
+    rows, cores = zip(tiles.crossbars_used, tiles.busy_share, strict=True), set(tiles.gpu_cores)
+    head = ["tile", "kind", "crossbars_used", "busy_share"]
+    return head, [[n, "GPU" if n in cores else "ReRAM", *row] for n, row in enumerate(rows)]
 
 
 def _channels_message(result: Result) -> str:

@@ -6,21 +6,21 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pimsim.baselines import BaselineRun, load_network, networks, run_on_baseline
+from pimsim.baselines import BaselineRun, load_network, networks, preset_name, run_on_baseline, train_on_baseline
 from pimsim.config.records import System
-from pimsim.costmodels.roofline import works
+from pimsim.costmodels.roofline import training_works, works
 from pimsim.errors import InputError
-from pimsim.mapping.kernels import onto_cores
 from pimsim.report.labels import method_words
 from pimsim.results.assembly import workload_hash
 from pimsim.results.record import Result
 from pimsim.technology import PeakMetrics, peak_metrics
 from pimsim.workload import Workload, lower, shipped
 
+TRAINING = "training"  #: begins the method of a pair of training
 RATIOS = {
     "latency": "latency at batch 1: baseline / chip",
     "throughput": "throughput: chip / baseline",
-    "energy": "energy an inference: baseline / chip",
+    "energy": "energy an image: baseline / chip",
     "per_area": "throughput at equal area",
     "per_power": "throughput at equal power",
 }
@@ -32,12 +32,13 @@ class Pair:
     """A result beside a baseline; a ratio above 1 is in favour of the result, None is not known.
 
     Latencies are compared at a batch of 1 on both sides, energies at equal batches (those of the result, unless another
-    one is asked for): a GPU reads its weights once a batch.
+    one is asked for): a GPU reads its weights once a batch.  Training stands beside the roofline of an iteration of the
+    same batch: images a second are those trained on, energy is an image's share of the iteration's.
     """
 
     result: str  #: its name in the report
     workload: str
-    method: str  #: how the result was found; pairs of different methods are not averaged
+    method: str  #: how the result was found, and whether it is training; pairs of different methods are not averaged
     baseline: str
     title: str  #: of the baseline
     mark: str  #: roofline, calibrated roofline or measured
@@ -51,7 +52,7 @@ class Pair:
     baseline_latency_s: float | None  #: at a batch of 1
     baseline_energy_j: float | None
     flops_per_byte: float  #: of the network in the baseline's precision and batch
-    flops: float  #: of an inference
+    flops: float  #: of an image
     latency: float | None
     throughput: float | None  #: in steady state
     energy: float | None
@@ -77,24 +78,21 @@ def geometric_mean(values: Iterable[float | None]) -> float | None:
 
 
 def network_of(result: Result, given: Sequence[Workload] = ()) -> Workload:
-    """The network of a result: one of ``given``, or shipped; exactly what was run.
+    """The network of a result: one of ``given``, or shipped; exactly what was run, or trained.
 
     Raises:
-        InputError: it is not at hand.
+        InputError: it is not at hand, or the result does not tell which it is.
     """
     source = result.source
+    if not source.network_hash:
+        raise InputError(f"an earlier version has not kept which network called {source.workload} was run",
+                         allowed="a run of this version")  # fmt: skip
     named = [source.workload] if source.workload in (*shipped(), *networks()) else []
-    system = System.model_validate(source.config)
     for workload in (*given, *map(load_network, named)):
-        if workload.macs == source.macs and _hash_on(system, workload) == source.workload_hash:
+        if workload_hash(lower(workload)) == source.network_hash:
             return workload
     raise InputError(f"the network {source.workload} is not at hand, so that no baseline can be computed",
                      allowed="--workload FILE with it")  # fmt: skip
-
-
-def _hash_on(system: System, workload: Workload) -> str:
-    """As a run has it: a chip of GPU cores alone knows no crossbars, and sees another network."""
-    return workload_hash(onto_cores(lower(workload), system))
 
 
 def set_beside(
@@ -118,7 +116,7 @@ def set_beside(
             continue
         for baseline in baselines:
             try:
-                pairs.append(_pair(name, result, workload, baseline, batch))
+                pairs.append(_pair(name, result, workload, preset_name(baseline), batch))
             except InputError as error:
                 missing.append(Missing(name, baseline, str(error)))
     return pairs, missing
@@ -126,17 +124,19 @@ def set_beside(
 
 def _pair(name: str, result: Result, workload: Workload, baseline: str, batch: int | None) -> Pair:
     own, wanted = result.source.batch, batch or result.source.batch
-    one = run_on_baseline(baseline, workload, batch=1)
-    many = run_on_baseline(baseline, workload, batch=wanted)
-    steady = result.times.throughput_per_s
+    many = _on_baseline(result, workload, baseline, wanted)
+    training = result.training
+    one = many if training is not None else run_on_baseline(baseline, workload, batch=1)
+    steady = result.times.throughput_per_s if training is None else training.images_per_s
     rate = steady or own / (result.times.run_ps / 1e12)
-    kernels = works(workload, many.batch, many.precision)
-    latency_s = one.batch_s if one.batch == 1 else None
+    work = works if training is None else training_works
+    kernels = work(workload, many.batch, many.precision)
+    latency_s = one.batch_s if one.batch == 1 and training is None else None
     as_wanted = many.batch == wanted  # what was measured has the batch that it has
-    energy_j, own_j = many.energy_per_inference_j, result.costs.energy_pj / 1e12
+    energy_j, own_j = many.energy_per_inference_j, result.costs.energy_pj / 1e12 / (1 if training is None else own)
     comparable = steady is not None or as_wanted
     return Pair(
-        result=name, workload=workload.name, method=method_words(result.source.engine, result.source.network),
+        result=name, workload=workload.name, method=method_of(result),
         baseline=baseline, title=many.title, mark=many.mark, precision=many.precision, process=many.process,
         chip_batch=own, batch=many.batch, rate_per_s=rate, is_steady=steady is not None,
         baseline_rate_per_s=many.inferences_per_s, baseline_latency_s=latency_s,
@@ -148,6 +148,18 @@ def _pair(name: str, result: Result, workload: Workload, baseline: str, batch: i
         per_area=_normalised(rate, result.costs.area_mm2, many, many.die_mm2) if comparable else None,
         per_power=_normalised(rate, result.costs.peak_power_bound_w, many, many.power_w) if comparable else None,
     )  # fmt: skip
+
+
+def _on_baseline(result: Result, workload: Workload, baseline: str, batch: int) -> BaselineRun:
+    """What a result does, on a baseline."""
+    run = run_on_baseline if result.training is None else train_on_baseline
+    return run(baseline, workload, batch=batch)
+
+
+def method_of(result: Result) -> str:
+    """How a result was found, and of what; only results of one method have means in common."""
+    found = method_words(result.source.engine, result.source.network)
+    return found if result.training is None else f"{TRAINING}, {found}"
 
 
 def _normalised(rate: float, size: float, baseline: BaselineRun, baseline_size: float | None) -> float | None:

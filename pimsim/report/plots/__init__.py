@@ -17,6 +17,13 @@ from pimsim.results.record import Result
 if TYPE_CHECKING:
     import numpy as np
 
+PLOTS = tuple(
+    f"{name}.{kind}"
+    for name in ("timeline", "energy", "losses", "utilisation", "training", "network", "placement", "traffic")
+    for kind in ("png", "svg")
+)
+"""All files that :func:`save_plots` may write; which it does depends on the run."""
+
 
 def save_plots(result: Result, folder: Path, formats: tuple[str, ...] = ("png", "svg")) -> list[Path]:
     """Draw all plots into ``folder``; the files written."""

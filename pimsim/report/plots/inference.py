@@ -6,6 +6,10 @@ from pathlib import Path
 
 from pimsim.results.inference import InferenceResult, InferenceSweep
 
+PLOTS = tuple(f"{name}.{kind}" for name in ("sweep", "decisions", "layer_values", "adc_histogram")
+              for kind in ("png", "svg"))  # fmt: skip
+"""All files that :func:`save_inference_plots` may write; which it does depends on the result."""
+
 
 def save_inference_plots(
     found: InferenceResult | InferenceSweep, folder: Path, formats: tuple[str, ...] = ("png", "svg")

@@ -19,6 +19,7 @@ def draw(
     times: Mapping[str, Sequence[float]],
     energies: Mapping[str, Sequence[float]],
     labels: Sequence[tuple[str, str]],
+    unit: str = "one inference",
 ) -> Figure:
     """Two panels with the same rows.
 
@@ -26,7 +27,8 @@ def draw(
         names: of the runs.
         times: part of the run -> (runs,) its share.
         energies: component -> (runs,) its share.
-        labels: latency and energy of each run, in words.
+        labels: time and energy of each run, in words.
+        unit: of what they are.
     """
     tall = max(1.6, row_height(len(names)) * len(names)) + 1.3  # inches
     figure = Figure(figsize=(11, tall))
@@ -35,14 +37,14 @@ def draw(
     _stack(left, times, losses.COLOURS, time_words, [label for label, _ in labels])
     layer_axis(left, names)
     left.set_xlabel("share of the run [%], mean of the layers")
-    left.set_title("Where time goes; latency at the right")
+    left.set_title(f"Where time goes; time of {unit} at the right")
     colours = {part: COLOURS.get(part, GREY) for part in energies}
     energy_words = {part: part if part == OTHERS else component_label(part) for part in energies}
     _stack(right, energies, colours, energy_words, [label for _, label in labels])
     right.tick_params(axis="y", length=0)
     right.grid(axis="x", color=LIGHT, linewidth=0.8)
     right.set_xlabel("share of the energy [%]")
-    right.set_title("Energy of one inference at the right")
+    right.set_title(f"Energy of {unit} at the right")
     for axes in (left, right):
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.75 / tall), ncols=4, fontsize=7.5,
                     columnspacing=1.1, handlelength=1.5)  # fmt: skip

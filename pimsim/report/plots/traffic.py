@@ -14,6 +14,7 @@ from pimsim.report.plots.channels import HEAT
 from pimsim.report.plots.dark import means_values
 from pimsim.report.plots.style import DARK, PALETTE
 from pimsim.report.traffic import KINDS, group_name
+from pimsim.results.notebook import BYTES, in_bytes
 from pimsim.results.record import Result
 from pimsim.results.traffic_record import Traffic
 
@@ -27,7 +28,6 @@ WAYS = {
 }
 """Colours of (kind that sends, kind that receives)."""
 NOTHING = "#E9E9E9"  #: colour of a pair of tiles that exchange nothing
-_UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"), (1, "byte"))
 _NARROW = 0.07  #: share of the picture below which a tier's name has no room beside the others'
 
 
@@ -42,7 +42,7 @@ def draw(result: Result, traffic: Traffic) -> Figure:
     figure = Figure(figsize=(12, 7.4), layout="constrained")
     grid = figure.add_gridspec(2, 2, width_ratios=(1.55, 1), height_ratios=(1.25, 1))
     _tiles(figure, figure.add_subplot(grid[:, 0]), result, traffic)
-    _tiers(figure.add_subplot(grid[0, 1]), traffic)
+    draw_tiers(figure.add_subplot(grid[0, 1]), traffic)
     _phases(figure.add_subplot(grid[1, 1]), traffic)
     return figure
 
@@ -73,7 +73,7 @@ def _tiles(figure: Figure, axes: Axes, result: Result, traffic: Traffic) -> None
     axes.set_ylabel(f"from {of}")
     axes.set_title(f"{run_title(result)}\n{message(traffic)}")
     bar = figure.colorbar(ScalarMappable(scale, HEAT), ax=axes, shrink=0.75, pad=0.02)
-    decades = [size * ten for size, _ in _UNITS for ten in (1, 10, 100) if least <= size * ten <= largest]
+    decades = [size * ten for size, _ in BYTES for ten in (1, 10, 100) if least <= size * ten <= largest]
     bar.set_ticks(decades or [least, largest])
     bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda count, _: in_bytes(count)))
     bar.minorticks_off()
@@ -91,7 +91,7 @@ def message(traffic: Traffic) -> str:
             f"the hottest handles {core.imbalance:.1f} times their mean")  # fmt: skip
 
 
-def _tiers(axes: Axes, traffic: Traffic) -> None:
+def draw_tiers(axes: Axes, traffic: Traffic) -> None:
     """Shares of all bytes, from tier to tier."""
     columns = [n for n, group in enumerate(traffic.groups) if group.kind != "host"]
     rows = [n for n, row in enumerate(traffic.bytes) if sum(row)]
@@ -113,7 +113,7 @@ def _tiers(axes: Axes, traffic: Traffic) -> None:
 
 def _phases(axes: Axes, traffic: Traffic) -> None:
     """One bar a phase, stacked by the kinds that send and receive."""
-    size, unit = next((size, unit) for size, unit in _UNITS if traffic.total >= size)
+    size, unit = next((size, unit) for size, unit in BYTES if traffic.total >= size)
     by_way = [traffic.by_kind(phase.bytes) for phase in traffic.phases]
     left = np.zeros(len(by_way))
     for way, colour in WAYS.items():
@@ -133,8 +133,3 @@ def _phases(axes: Axes, traffic: Traffic) -> None:
     axes.legend(fontsize=8, ncols=3, loc="upper center", bbox_to_anchor=(0.45, -0.2), columnspacing=1.0,
                 handlelength=1.2)  # fmt: skip
 
-
-def in_bytes(count: float) -> str:
-    """Bytes as people read them."""
-    size, unit = next((each for each in _UNITS if count >= each[0]), _UNITS[-1])
-    return f"{count / size:.3g} {unit}"

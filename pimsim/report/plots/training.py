@@ -1,13 +1,18 @@
-"""An iteration of training at a glance: phases of each layer, traffic between tiers, how busy the GPU cores are."""
+"""An iteration of training at a glance: phases of each layer; traffic between tiers and GPU cores, where there are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
 
 from pimsim.report.labels import run_title
-from pimsim.report.plots.dark import means_values
 from pimsim.report.plots.style import DARK, PALETTE, layer_axis, time_unit
+from pimsim.report.plots.traffic import draw_tiers
 from pimsim.results.record import Result
 from pimsim.results.training_record import PHASES, TrainingResult
 
@@ -15,13 +20,21 @@ COLOURS = dict(zip(PHASES, (PALETTE[0], PALETTE[1], PALETTE[2], PALETTE[3]), str
 
 
 def draw(result: Result, training: TrainingResult) -> Figure:
-    """Timeline of the last iteration on the left; tiers and cores on the right."""
-    rows = _rows(result)
-    figure = Figure(figsize=(12, max(4.5, 0.19 * len(rows) + 1.6)), layout="constrained")
-    grid = figure.add_gridspec(2, 2, width_ratios=(2.2, 1))
+    """Timeline of the last iteration that was simulated on the left; what there is of tiers and cores on the right."""
+    rows, traffic = _rows(result), result.traffic
+    beside: list[Callable[[Axes], None]] = []
+    if traffic is not None and traffic.total:
+        beside.append(partial(draw_tiers, traffic=traffic))
+    if training.core_busy_shares:
+        beside.append(partial(_cores, training=training))
+    height = max(2.9 * max(len(beside), 1), 0.19 * len(rows) + 1.6)
+    figure = Figure(figsize=(12 if beside else 8.5, height), layout="constrained")
+    grid = figure.add_gridspec(max(len(beside), 1), 2 if beside else 1, width_ratios=(2.2, 1) if beside else (1,))
     _timeline(figure.add_subplot(grid[:, 0]), rows, result, training)
-    _traffic(figure.add_subplot(grid[0, 1]), training)
-    _cores(figure.add_subplot(grid[1, 1]), training)
+    for n, panel in enumerate(beside):
+        panel(figure.add_subplot(grid[n, 1]))
+    handles = [Patch(color=COLOURS[phase], label=phase) for phase in PHASES]
+    figure.legend(handles=handles, loc="outside lower left", ncols=len(PHASES))
     return figure
 
 
@@ -33,7 +46,7 @@ def _rows(result: Result) -> dict[str, list[int]]:
     return rows
 
 
-def _timeline(axes, rows, result: Result, training: TrainingResult) -> None:  # type: ignore[no-untyped-def]
+def _timeline(axes: Axes, rows: dict[str, list[int]], result: Result, training: TrainingResult) -> None:
     first, last = result.timeline.first_start_ps[-1], result.timeline.last_output_ps[-1]
     begin = min(start for start in first if start >= 0)
     size, unit = time_unit(max(last) - begin)
@@ -46,39 +59,20 @@ def _timeline(axes, rows, result: Result, training: TrainingResult) -> None:  # 
                           edgecolor=COLOURS[phase], linewidth=0.6)  # fmt: skip
     layer_axis(axes, list(rows))
     axes.set_xlim(left=0)
-    axes.set_xlabel(f"time in iteration {training.iterations} [{unit}]")
+    axes.set_xlabel(f"time in iteration {training.simulated} [{unit}]")
     forward = next((phase for phase in training.phases if phase.phase == "forward"), None)
     whole = max(max(last) - begin, 1)
     share = (forward.last_output_ps - forward.first_start_ps) / whole if forward else 0.0
     axes.set_title(f"{run_title(result)}\nThe forward pass takes {share:.0%} of the iteration")
-    handles = [Patch(color=COLOURS[phase], label=phase) for phase in PHASES]
-    axes.legend(handles=handles, loc="lower left", fontsize=8)
 
 
-def _traffic(axes, training: TrainingResult) -> None:  # type: ignore[no-untyped-def]
-    kinds, flits = training.traffic.kinds, training.traffic.flits
-    total = max(sum(map(sum, flits)), 1)
-    shares = [[100 * count / total for count in row] for row in flits]
-    axes.imshow(shares, cmap="cividis", vmin=0)
-    highest = max(map(max, shares))
-    for y, row in enumerate(shares):
-        for x, share in enumerate(row):
-            means_values(axes.text(x, y, f"{share:.1f}", ha="center", va="center", fontsize=8,
-                                   color="white" if share < 0.6 * highest else "black"))  # fmt: skip
-    names = [f"{tier} {'GPU' if kind == 'gpu' else 'ReRAM'}" for tier, kind in enumerate(kinds)]
-    axes.set_xticks(range(len(names)), names, fontsize=8)
-    axes.set_yticks(range(len(names)), names, fontsize=8)
-    axes.set_xlabel("to tier")
-    axes.set_ylabel("from tier")
-    between = training.traffic.between_kinds / total
-    axes.set_title(f"{between:.0%} of the flits change\nbetween ReRAM and GPU [% of all]")
-
-
-def _cores(axes, training: TrainingResult) -> None:  # type: ignore[no-untyped-def]
+def _cores(axes: Axes, training: TrainingResult) -> None:
     shares = sorted((100 * share for share in training.core_busy_shares), reverse=True)
     axes.bar(range(len(shares)), shares, color=PALETTE[0])
     axes.axhline(100 * training.core_utilisation, color=DARK, linewidth=1, linestyle="--")
+    axes.set_xlim(-0.6, max(len(shares), 4) - 0.4)
     axes.set_ylim(0, 100)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("GPU cores, busiest first")
     axes.set_ylabel("busy [% of the run]")
-    axes.set_title(f"GPU cores are busy {training.core_utilisation:.0%} of the time" if shares else "No GPU cores")
+    axes.set_title(f"GPU cores are busy {training.core_utilisation:.0%} of the time")
