@@ -21,7 +21,7 @@ from pimsim.mapping.placing import Placed, place_copies
 from pimsim.mapping.program import Layer, Program, Replicas, Slices, Windows
 from pimsim.mapping.replicas import make_replicas, make_slices
 from pimsim.mapping.replication import choose_replication, scale_down
-from pimsim.mapping.rooms import Rows, buffer_rows, bytes_kept, find_demand, make_buffers
+from pimsim.mapping.rooms import Rows, buffer_rows, bytes_kept, cores_are_too_small, find_demand, make_buffers
 from pimsim.mapping.tiling import weight_bits
 from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import Fabric
@@ -63,7 +63,10 @@ def _copies_and_tiles(dataflow: Dataflow, system: System) -> tuple[Copies, Place
     while True:
         copies = make_copies(dataflow, system, tilings, reach, replication)
         try:
-            return copies, place_copies(copies, watch_edram=True)
+            placed = place_copies(copies, watch_edram=True)
+            if system.chips == "auto" and cores_are_too_small(copies, placed):
+                raise NoRoom  # (fewer copies of matrices would not help)
+            return copies, placed
         except NoRoom:
             fewer = scale_down(replication, dataflow, tilings, system)
             if fewer is None or fewer.chips > most_chips:  # share_edram says which layer is too large, or spills

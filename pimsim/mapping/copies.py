@@ -8,8 +8,9 @@ import numpy as np
 
 from pimsim.config.records import System
 from pimsim.mapping.allocation import digital_copies
+from pimsim.mapping.cores import cores_in_the_way
 from pimsim.mapping.emissions import deal, with_places
-from pimsim.mapping.kernels import cores_in_the_way, kernel_copies
+from pimsim.mapping.kernels import kernel_copies
 from pimsim.mapping.placement import STRATEGIES, Turns
 from pimsim.mapping.placement.layout import start_of
 from pimsim.mapping.replication import Replication

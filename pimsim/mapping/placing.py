@@ -14,7 +14,8 @@ from pimsim.mapping.allocation import (
     unit_ns,
 )
 from pimsim.mapping.copies import Copies
-from pimsim.mapping.kernels import kernel_slice, place_kernels, update_slices
+from pimsim.mapping.cores import place_kernels
+from pimsim.mapping.kernels import kernel_slice, update_slices
 from pimsim.technology.components import vector_ns
 
 Placed = list[list[list[PlacedSlice]]]

@@ -75,20 +75,34 @@ def find_demand(copies: Copies, rows: Rows, placed: Placed) -> BufferDemand:
     )
 
 
+def cores_are_too_small(copies: Copies, placed: Placed) -> bool:
+    """Whether the memory of some GPU core does not hold what it must."""
+    if not copies.on_gpu.any():
+        return False
+    demand = find_demand(copies, buffer_rows(copies), placed)
+    least = np.repeat(demand.least, np.diff(demand.tile_first)) * demand.position_bytes
+    held = _kept(copies, placed)
+    np.add.at(held, demand.tile, least)
+    return bool((held[copies.on_gpu] > core_bytes(copies.system)).any())
+
+
+def _kept(copies: Copies, placed: Placed) -> np.ndarray:
+    kept, core = np.zeros(copies.fabric.n_tiles, np.int64), copies.system.chip.gpu_core
+    for node, slices in zip(copies.nodes, placed, strict=True):
+        if node.kept_values and core is not None:
+            np.add.at(kept, [pieces[0].tile for pieces in slices], node.kept_values * core.value_bytes)
+    return kept
+
+
 def bytes_kept(copies: Copies, placed: Placed) -> np.ndarray:
     """(tiles,) bytes that stay in the memories of GPU cores from run to run.
 
     Raises:
         InputError: more than a memory holds.
     """
-    kept, core = np.zeros(copies.fabric.n_tiles, np.int64), copies.system.chip.gpu_core
-    if core is None:
-        return kept
-    for node, slices in zip(copies.nodes, placed, strict=True):
-        if node.kept_values:
-            np.add.at(kept, [pieces[0].tile for pieces in slices], node.kept_values * core.value_bytes)
+    kept = _kept(copies, placed)
     fullest = int(np.argmax(kept))
-    if kept[fullest] > core_bytes(copies.system):
+    if kept[fullest] > core_bytes(copies.system) and copies.on_gpu.any():
         what = f"memory of GPU core {fullest} is too small: weights, sums of their gradients and momentum take "
         raise InputError(f"{what}{kept[fullest]:,} bytes there", key="chip.gpu_core.memory.mib",
                          allowed="a larger memory, or more GPU cores")  # fmt: skip
