@@ -39,7 +39,8 @@ def cores_in_the_way(dataflow: Dataflow, cores: int, system: System) -> int:
         fullest[n] = max(held.max() + alone / n / EVEN, of_others / (cores - n) / EVEN)
         if fullest[n] <= core_bytes(system):
             return n
-    return min(fullest, key=lambda n: fullest[n])
+    best = min(fullest, key=lambda n: fullest[n])
+    return best if EVEN * fullest[best] <= core_bytes(system) else by_time  # the memories may do, or they do not
 
 
 def _share(

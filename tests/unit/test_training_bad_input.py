@@ -34,10 +34,8 @@ REFUSED = {
     "BatchNorm without GPU cores": (["--arch", "reram-only"], "'norm': BatchNorm in training needs mini-batch mean, "
                                     "variance, division and square root; this chip has no GPU cores"),
     "statistics of one image": (["--batch", "1"], "'norm': BatchNorm over a batch of 1 image has no statistics"),
-    "no room for what is saved": (["--batch", "512", "--set", "chip.gpu_core.memory.mib=4"],
-                                  "is too small: it must hold at least"),
-    "no room for momentum": (["--set", "chip.gpu_core.memory.mib=1"],
-                             "weights, sums of their gradients and momentum take"),
+    "no room for what is saved": (["--batch", "128", "--set", "chip.gpu_core.memory.mib=1"],
+                                  "memory of GPU core 0 is too small: it must hold at least"),
     "no iterations": (["--iterations", "0"], "0 iterations cannot run"),
     "analytical": (["--fidelity", "analytical"], "train does not go with --fidelity analytical"),
     "outer products without crossbars": (
