@@ -30,7 +30,8 @@ FIGURES = {
               "energy_delay_product_uj_ms": "less", **_OF_CHIPS},
     "train": {"iteration_us": "less", "image_us": "less", "images_per_s": "more", "run_us": "less",
               "energy_per_iteration_uj": "less", "energy_per_image_uj": "less", **_OF_CHIPS,
-              "gpu_cores_used": "less", "gpu_core_utilisation": "more", "network_share": "less"},
+              "gpu_cores_used": "less", "gpu_core_utilisation": "more",
+              "waiting_for_packets_share": "less", "lost_to_network_share": "less"},
     "both": _OF_CHIPS,
 }  # fmt: skip
 """What is compared -> keys of :attr:`pimsim.results.record.Result.summary`, and which end of them is better."""
@@ -100,6 +101,8 @@ def _compare_runs(names: Sequence[str], results: Sequence[Result]) -> dict[str, 
     figures = {key: _row([each.summary[key] for each in results], better) for key, better in FIGURES[mode].items()}
     if len({each.units for each in results if each.training is not None}) > 1:
         figures.pop("run_us", None)
+    if all(each.times_on_ideal is None for each in results):
+        figures.pop("lost_to_network_share", None)
     return {
         "format": FORMAT,
         "kind": "run",
@@ -214,7 +217,9 @@ def largest_layer_differences(rows: Sequence[Mapping[str, Any]], figure: str, mo
 def _remarks(results: Sequence[Result]) -> list[str]:
     found = []
     if len({_network(each, results) for each in results}) > 1:
-        found.append("the results are of different workloads: ratios compare networks as well as chips")
+        known = all(each.source.network_hash for each in results)
+        found.append("the results are of different workloads: ratios compare networks as well as chips" if known else
+                     "an earlier version has not kept which networks were run: they may be different ones")
     elif len({each.source.workload_hash for each in results}) > 1:
         found.append("the network is the same, what the chips run of it is not: layers are those that both have")
     trained = [each.training for each in results if each.training is not None]

@@ -53,7 +53,8 @@ FIGURES: dict[str, tuple[str, Callable[[float], str]]] = {
     "programming_energy_uj": ("energy of programming", _scaled("J", 1e-6)),
     "gpu_cores_used": ("GPU cores in use", lambda value: f"{value:,}"),
     "gpu_core_utilisation": ("GPU cores in use are busy", _percent),
-    "network_share": ("replicas wait for packets", _percent),
+    "waiting_for_packets_share": ("replicas wait for packets", _percent),
+    "lost_to_network_share": ("time lost to the network", _percent),
 }
 LAYER_FIGURES = {
     "image_us": ("time of an image in the busiest replica", _scaled("s", 1e-6)),

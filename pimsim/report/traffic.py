@@ -9,7 +9,6 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from pimsim.results.ideal_network import share_lost, times_compared
 from pimsim.results.notebook import in_bytes, shortened, with_unit
 from pimsim.results.record import LayerResult, Result
 from pimsim.results.traffic_record import Endpoints, Group, Traffic
@@ -141,7 +140,7 @@ def traffic_rows(result: Result) -> list[tuple[str, str]]:
 
 def ideal_words(result: Result) -> str:
     """What an ideal network would save, in words; empty: it was not run."""
-    times, share = times_compared(result), share_lost(result)
+    times, share = result.times_beside_ideal, result.lost_to_network
     if times is None or share is None:
         return ""
     ours, ideal = (with_unit(ps / 1e12, "s") for ps in times)

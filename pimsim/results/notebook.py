@@ -51,11 +51,11 @@ def _not_measured(steady_batch: int) -> str:
 
 def headline_rows(result: Result) -> list[tuple[str, str]]:
     """What to know about a run, in the order in which one asks: (name, value)."""
-    times, usage, costs = result.times, result.usage, result.costs
-    energy_j, latency_s = costs.energy_pj / 1e12, times.latency_ps / 1e12
+    usage, costs = result.usage, result.costs
+    energy_j, delay_s = costs.energy_pj / 1e12, result.delay_ps / 1e12
     return [
         *(_pace_of_inference(result) if result.training is None else _pace_of_training(result, result.training)),
-        ("Energy-delay product", with_unit(energy_j * latency_s, "J s")),
+        ("Energy-delay product", with_unit(energy_j * delay_s, "J s")),
         ("Average power", with_unit(costs.average_power_w, "W")),
         ("Peak power (bound)", with_unit(costs.peak_power_bound_w, "W")),
         ("Area", f"{costs.area_mm2:,.1f} mm2 ({_of(usage.chips_used, usage.chips)} chips)"),
@@ -103,7 +103,7 @@ def extrapolated(training: TrainingResult) -> str:
     more = training.more
     if more is None:
         return ""
-    return (f"extrapolated from {more.simulated}, off by {with_unit(more.error_ps / 1e12, 's', 2)} at most if no "
+    return (f"extrapolated from {more.simulated}, off by {with_unit(more.error_ps / 1e12, 's', 3)} at most if no "
             "iteration is longer or shorter than those")  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def energy_error(result: Result) -> str:
     """How far off the energy of an iteration can be, in words; empty where nothing was extrapolated."""
     if result.training is None or result.training.more is None:
         return ""
-    return f", off by {with_unit(result.energy_error_pj / 1e12, 'J', 2)} at most"
+    return f", off by {with_unit(result.energy_error_pj / 1e12, 'J', 3)} at most"
 
 
 def _energy(result: Result) -> str:

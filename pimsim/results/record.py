@@ -12,7 +12,7 @@ from typing import Any
 
 from pimsim.results.notebook import as_html, as_text
 from pimsim.results.traffic_record import Traffic
-from pimsim.results.training_record import TrainingResult
+from pimsim.results.training_record import TrainingResult, pace_ps
 
 FORMAT = "pimsim-result-3"
 
@@ -308,6 +308,39 @@ class Result:
         return self.source.batch if self.training is None else self.training.iterations
 
     @property
+    def delay_ps(self) -> float:
+        """Latency of an inference, or time of an iteration."""
+        return self.times.latency_ps if self.training is None else self.training.time_per_iteration_ps
+
+    @property
+    def times_beside_ideal(self) -> tuple[float, float] | None:
+        """(with the network of the run, with an ideal one) [ps], of what was simulated: an iteration, or in inference
+        the run.  None: the ideal network was not run.
+        """
+        ideal = self.times_on_ideal
+        return None if ideal is None else (self._compared_ps(self.times), self._compared_ps(ideal))
+
+    @property
+    def lost_to_network(self) -> float | None:
+        """Share of the time of an iteration, or of the run of inference, that an ideal network would save; None: it was
+        not run.
+
+        It may be below 0: kernels queue for a core in the order in which their inputs arrive, and an earlier arrival
+        can make a worse order (recalled: Graham, Bounds on Multiprocessing Timing Anomalies, 1969).
+        """
+        times = self.times_beside_ideal
+        if times is None:
+            return None
+        ours, ideal = times
+        return 1 - ideal / ours if ours else 0.0
+
+    def _compared_ps(self, times: Times) -> float:
+        if self.training is None:
+            return times.run_ps
+        done = times.image_done_ps
+        return pace_ps([end - begin for begin, end in zip((0, *done), done, strict=False)])
+
+    @property
     def energy_error_pj(self) -> float:
         """How far off the energy of an iteration can be where the run was extrapolated: static power goes on longer."""
         more = None if self.training is None else self.training.more
@@ -317,14 +350,14 @@ class Result:
     def summary(self) -> dict[str, Any]:
         """The headline figures, flat; None: not measured, or nothing that training has."""
         times, usage, costs = self.times, self.usage, self.costs
-        energy_uj, latency_ms = costs.energy_pj / 1e6, times.latency_ps / 1e9
+        energy_uj, delay_ms = costs.energy_pj / 1e6, self.delay_ps / 1e9
         infers = self.training is None
         return {
             "latency_us": times.latency_ps / 1e6,
             "throughput_per_s": times.throughput_per_s if infers else None,
             "run_us": times.run_ps / 1e6,
             "energy_per_inference_uj": energy_uj if infers else None,
-            "energy_delay_product_uj_ms": energy_uj * latency_ms,
+            "energy_delay_product_uj_ms": energy_uj * delay_ms,
             "average_power_w": costs.average_power_w,
             "peak_power_bound_w": costs.peak_power_bound_w,
             "area_mm2": costs.area_mm2,
@@ -339,6 +372,7 @@ class Result:
             "programming_energy_uj": self.programming.energy_uj,
             "writes_per_cell_mean": self.wear.mean_writes,
             "writes_per_cell_max": self.wear.max_writes,
+            "lost_to_network_share": self.lost_to_network,
             "bottleneck": self.bottleneck,
             **self._summary_of_training(),
         }
@@ -359,7 +393,7 @@ class Result:
             "energy_per_image_uj": energy_uj / training.batch,
             "gpu_cores_used": self.usage.gpu_cores_used,
             "gpu_core_utilisation": training.core_utilisation,
-            "network_share": training.network_share,
+            "waiting_for_packets_share": training.network_share,
         }
 
     def layer(self, name: str) -> LayerResult:

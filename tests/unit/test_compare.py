@@ -93,6 +93,8 @@ def test_networks_of_one_name_that_differ_are_refused(runs):
     unknown = replace(first, source=replace(first.source, network_hash="", workload_hash="0" * 64))
     with pytest.raises(InputError, match="b: an earlier version has not kept which network called lenet5 was run"):
         compare(["a", "b"], [first, unknown])
+    found = compare(["a", "b"], [first, unknown], different_workloads=True)
+    assert "an earlier version has not kept which networks were run" in found["remarks"][0] and not found["layers"]
     same = replace(first, source=replace(first.source, network_hash=""))
     assert compare(["a", "b"], [first, same])["remarks"] == compare(["a", "b"], [first, first])["remarks"]
 
@@ -121,6 +123,13 @@ class TestTraining:
         assert not {"latency_us", "throughput_per_s", "energy_per_inference_uj", "run_us"} & rows.keys()
         assert any("what the chips run of it is not" in remark for remark in found["remarks"])
         assert any("numbers of iterations differ" in remark for remark in found["remarks"])
+
+    def test_time_lost_to_the_network_is_compared_where_it_is_known(self, trained):
+        one, other = trained["gpu"], trained["none"]
+        assert "lost_to_network_share" not in compare(["a", "b"], [one, other])["figures"]
+        known = replace(one, times_on_ideal=replace(one.times, image_done_ps=(one.times.image_done_ps[0] // 2,)))
+        row = compare(["a", "b"], [known, other])["figures"]["lost_to_network_share"]
+        assert row["values"] == [pytest.approx(0.5), None]
 
     def test_runs_of_as_many_iterations_have_lengths_to_compare(self, trained):
         rows = compare(["a", "b"], [trained["gpu"], trained["none"]])["figures"]

@@ -11,7 +11,7 @@ from pimsim.errors import InputError
 from pimsim.results import load_result, with_ideal_network
 from pimsim.results.assembly import build_result
 from pimsim.results.files import write_files
-from pimsim.results.ideal_network import on_ideal_network, share_lost
+from pimsim.results.ideal_network import on_ideal_network
 from pimsim.results.training import LONGEST_PS
 from pimsim.results.training_record import MoreIterations
 from pimsim.workload import load_workload
@@ -28,8 +28,8 @@ layers:
   - {type: global_avg_pool}
   - {type: flatten}
 """
-OF_THE_SIMULATED = {"iterations_simulated", "run_error_us", "energy_per_iteration_error_uj", "network_share",
-                    "bottleneck"}  # fmt: skip
+OF_THE_SIMULATED = {"iterations_simulated", "run_error_us", "energy_per_iteration_error_uj",
+                    "waiting_for_packets_share", "bottleneck"}  # fmt: skip
 """Keys of the summary that need not be those of a run of which everything was simulated."""
 CASES = {"batch": ("cbc", 4, 10, ()), "none": ("cbc", 2, 10, ("training.norm=none",)), "mlp": ("mlp-digits", 2, 9, ()),
          "lenet5": ("lenet5", 4, 8, ())}  # fmt: skip
@@ -117,7 +117,7 @@ def test_the_ideal_network_is_compared_over_the_simulated_ones():
     run = build_result(program, timing, 2 * 10, "compiled", more=more)
     both = with_ideal_network(run, on_ideal_network(program), replace(timing, image_done_ps=few // 2))
     assert both.times_on_ideal is not None and len(both.times_on_ideal.image_done_ps) == 3
-    assert share_lost(both) == pytest.approx(0.5)
+    assert both.lost_to_network == pytest.approx(0.5)
 
 
 def test_a_run_whose_iterations_are_not_alike_is_simulated_whole():

@@ -27,7 +27,6 @@ from pimsim.report.traffic import (
     traffic_rows,
 )
 from pimsim.results import Result, load_result
-from pimsim.results.ideal_network import times_compared
 from pimsim.results.notebook import with_unit
 from tests.unit.results_runs import result
 from tests.unit.test_results_traffic import beside_ideal, crowded, traffic_of, two_tiles
@@ -69,7 +68,7 @@ class TestTables:
 
     def test_training_says_what_an_ideal_network_would_save(self) -> None:
         run = beside_ideal(*crowded(1))
-        ours, ideal = (with_unit(ps / 1e12, "s") for ps in times_compared(run) or ())
+        ours, ideal = (with_unit(ps / 1e12, "s") for ps in run.times_beside_ideal or ())
         words = f"35.8% of the time of an iteration: {ours}, against {ideal} on an ideal"
         assert ideal_words(run).startswith(words)
         assert dict(traffic_rows(run))["Lost to the network"] == ideal_words(run)

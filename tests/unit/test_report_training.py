@@ -77,10 +77,10 @@ class TestWords:
     def test_an_extrapolated_run_says_how_far_off_it_can_be(self, lenet: Result) -> None:
         assert lenet.training is not None and lenet.training.more is not None
         rows = dict(training_rows(lenet, lenet.training))
-        error = with_unit(lenet.training.more.error_ps / 1e12, "s", 2)
+        error = with_unit(lenet.training.more.error_ps / 1e12, "s", 3)
         assert rows["9 iterations"].startswith(f"{with_unit(lenet.times.run_ps / 1e12, 's')}, extrapolated from 3, off")
         assert f"off by {error} at most" in rows["9 iterations"] and "mean of 8 after the first" in rows["Iteration"]
-        assert f"off by {with_unit(lenet.energy_error_pj / 1e12, 'J', 2)}" in rows["Energy an iteration"]
+        assert f"off by {with_unit(lenet.energy_error_pj / 1e12, 'J', 3)}" in rows["Energy an iteration"]
         assert "in the last iteration of the 3 that were simulated" in printed(result_tables(lenet, 170))
         assert "share of the 3 iterations simulated" in runs.facts(lenet)
 
@@ -90,6 +90,13 @@ class TestWords:
         rows = dict(training_rows(lenet, small))
         assert rows["Kept for backward"] == "1.5 KiB in eDRAM; 5 MiB in the memory of GPU cores"
         assert [in_bytes(count) for count in (0, 12, 2**30)] == ["0 byte", "12 byte", "1 GiB"]
+
+
+    def test_energy_times_delay_is_of_an_iteration(self, lenet: Result) -> None:
+        assert lenet.training is not None and lenet.delay_ps == lenet.training.time_per_iteration_ps
+        product = lenet.summary["energy_per_iteration_uj"] * lenet.summary["iteration_us"] / 1e3
+        assert lenet.summary["energy_delay_product_uj_ms"] == pytest.approx(product)
+        assert result().delay_ps == result().times.latency_ps
 
 
 class TestBaselines:

@@ -16,7 +16,7 @@ from pimsim.mapping.timing import Timing
 from pimsim.network.fabric import MESH
 from pimsim.results import Result, build_result, load_result, save_result, with_ideal_network
 from pimsim.results.hot_links import HOTTEST, bytes_of_links, link_name
-from pimsim.results.ideal_network import on_ideal_network, share_lost, times_compared
+from pimsim.results.ideal_network import on_ideal_network
 from pimsim.results.sending import sending
 from pimsim.results.traffic import MOST_CELLS, traffic_of_run
 from pimsim.results.traffic_record import Endpoints, Group, LayerPair, Traffic
@@ -174,23 +174,23 @@ class TestIdealNetwork:
     def test_what_packets_wait_for_each_other_is_lost(self) -> None:
         program, _, run = trained("norm")
         narrow = beside_ideal(program, run)
-        times = times_compared(narrow)
+        times = narrow.times_beside_ideal
         assert times is not None and times[1] <= times[0]
-        assert share_lost(narrow) == 1 - times[1] / times[0]
+        assert narrow.lost_to_network == 1 - times[1] / times[0]
         assert times[0] == run.training.time_per_iteration_ps  # type: ignore[union-attr]
 
     def test_nothing_is_lost_on_an_ideal_network(self) -> None:
         program, _, run = trained("norm", noc="ideal")
         assert on_ideal_network(program) is program
-        assert share_lost(beside_ideal(program, run)) == 0
+        assert beside_ideal(program, run).lost_to_network == 0
 
     def test_slow_links_are_found_to_cost_time(self) -> None:
         """A row of weights takes 427 ns over a link of one bit, longer than to write it: rows of an update queue."""
-        fast, slow = (share_lost(beside_ideal(*crowded(bits))) for bits in (256, 1))
+        fast, slow = (beside_ideal(*crowded(bits)).lost_to_network for bits in (256, 1))
         assert fast is not None and slow is not None and 0 <= fast < 0.001 and 0.3 < slow < 1
 
     def test_it_is_not_known_without_a_second_run(self) -> None:
-        assert share_lost(trained()[2]) is None and times_compared(trained()[2]) is None
+        assert trained()[2].lost_to_network is None and trained()[2].times_beside_ideal is None
 
 
 def beside_ideal(program: Program, run: Result) -> Result:

@@ -15,8 +15,8 @@ from pimsim.results.notebook import with_unit
 from pimsim.results.record import Result
 
 MEASURED = (
-    "Its energy takes the board's limit of power while kernels run, which may be more than they draw. Only 'measured' "
-    "has happened. Means are over the results that are known. One FLOP is half a multiply-accumulate."
+    "A roofline's energy takes the board's limit of power while kernels run, which may be more than they draw. Only "
+    "'measured' has happened. Means are over the results that are known. One FLOP is half a multiply-accumulate."
 )
 BOUND = (
     "A roofline's time is one that no kernel on the GPU undercuts (at its launch overhead, which an application may "
@@ -54,8 +54,8 @@ def table(pairs: Sequence[Pair], missing: Sequence[Missing]) -> str:
                 rows.append([baseline, of, "", "", "", "", "", *(_times(mean[baseline][ratio]) for ratio in RATIOS)])
     notes = [bound_words(pairs), EQUAL, _technology(pairs), "Latency (at a batch of 1), images a second and energy of "
              "one (at the batch named; in training, of an iteration's) are the baseline's; above a ratio of 1 the chip "
-             "is better. A latency is compared only where the chip's batch is 1, too; energies at equal batches, or at the "
-             "one that was asked for. -: not known, or not to be compared."]  # fmt: skip
+             "is better. A latency is compared only where the chip's batch is 1, too; energies at equal batches, or at "
+             "the one that was asked for. -: not known, or not to be compared."]  # fmt: skip
     if len(methods) > 1:
         notes.append(f"Means are taken apart of what was found in different ways: {'; '.join(methods)}.")
     if unknown := [pair.title for pair in pairs if pair.process is None and pair.per_area is None]:
@@ -79,7 +79,8 @@ def is_training(pair: Pair) -> bool:
 
 def _row(pair: Pair) -> list[str]:
     return [baseline_label(pair), pair.result, f"{pair.chip_batch:,}", f"{pair.batch:,}",
-            _or(pair.baseline_latency_s, "s", "not measured"), rate_words(pair.baseline_rate_per_s),
+            "-" if is_training(pair) else _or(pair.baseline_latency_s, "s", "not measured"),
+            rate_words(pair.baseline_rate_per_s),
             _or(pair.baseline_energy_j, "J", "not measured"), *(_times(getattr(pair, ratio)) for ratio in RATIOS)]
 
 

@@ -37,7 +37,7 @@ def _features(named: Mapping[str, Result]) -> np.ndarray:
     parts = sorted({part for each in named.values() for part in _energy_shares(each)})
     rows = []
     for each in named.values():
-        sizes = (_time_ps(each), each.costs.energy_pj, each.costs.area_mm2)
+        sizes = (each.delay_ps, each.costs.energy_pj, each.costs.area_mm2)
         shares = _energy_shares(each)
         rows.append([*(math.log10(size) if size else 0.0 for size in sizes), *_time_shares(each).values(),
                      *(shares.get(part, 0.0) for part in parts)])  # fmt: skip
@@ -56,7 +56,7 @@ def _drawing(named: Mapping[str, Result], number: int, of: int) -> Drawing:
 
     times = {group: [_time_shares(each)[group] for each in named.values()] for group in TIME_GROUPS}
     energies = _largest([_energy_shares(each) for each in named.values()])
-    labels = [(with_unit(_time_ps(each) / 1e12, "s", 3), with_unit(each.costs.energy_pj / 1e12, "J", 3))
+    labels = [(with_unit(each.delay_ps / 1e12, "s", 3), with_unit(each.costs.energy_pj / 1e12, "J", 3))
               for each in named.values()]  # fmt: skip
     unit = _unit(named)
     compute = dict(zip(named, times["compute"], strict=True))
@@ -65,17 +65,12 @@ def _drawing(named: Mapping[str, Result], number: int, of: int) -> Drawing:
                + (f"; part {number} of {of}" if of > 1 else ""))  # fmt: skip
     head = ["result", "mode", "time_ps", "energy_pJ", *(f"{group}_share" for group in TIME_GROUPS),
             *(f"{part}_energy_share" for part in energies)]  # fmt: skip
-    rows = [[name, each.mode, _time_ps(each), each.costs.energy_pj, *(values[n] for values in times.values()),
+    rows = [[name, each.mode, each.delay_ps, each.costs.energy_pj, *(values[n] for values in times.values()),
              *(values[n] for values in energies.values())] for n, (name, each) in enumerate(named.items())]  # fmt: skip
     return Drawing(f"all-runs{f'-{number}' if of > 1 else ''}", message,
                    lambda: overview.draw(list(named), times, energies, labels, unit), head, rows,
                    "A row a run. Shares of time: mean of the layers, each of its replicas. Beside them time and energy "
                    f"of {unit}, static power included.")  # fmt: skip
-
-
-def _time_ps(result: Result) -> float:
-    """Latency of an inference, or time of an iteration."""
-    return result.times.latency_ps if result.training is None else result.training.time_per_iteration_ps
 
 
 def _unit(named: Mapping[str, Result]) -> str:

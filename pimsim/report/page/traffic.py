@@ -46,15 +46,16 @@ def _pairs(found: Traffic) -> tuple[list[str], list[list[Any]]]:
 
 
 def training_drawing(name: str, result: Result, training: TrainingResult) -> Drawing:
-    """Phases of the last iteration, layer by layer."""
+    """Phases of the last iteration that was simulated, layer by layer."""
     from pimsim.report.plots import training as plot
 
-    message = (f"An iteration takes {with_unit(training.time_per_iteration_ps / 1e12, 's')} for {training.batch:,} "
-               f"images; the GPU cores are busy {training.core_utilisation:.0%} of the run")  # fmt: skip
+    cores = f"; the GPU cores are busy {training.core_utilisation:.0%} of the run" if training.core_busy_shares else ""
+    time = with_unit(training.time_per_iteration_ps / 1e12, "s")
+    message = f"An iteration takes {time} for {training.batch:,} images{cores}"
     starts, ends = result.timeline.first_start_ps[-1], result.timeline.last_output_ps[-1]
     rows = [[layer.name, layer.phase, start / 1e6, end / 1e6]
             for layer, start, end in zip(result.layers, starts, ends, strict=True) if start >= 0]  # fmt: skip
-    note = (f"{run_title(result)}: layers of the forward pass, from the first window that belongs to each in a phase "
-            "to the last output.")  # fmt: skip
+    note = (f"{run_title(result)}: iteration {training.simulated}; layers of the forward pass, from the first window "
+            "that belongs to each in a phase to the last output.")  # fmt: skip
     return Drawing(file_name(name, "training"), message, lambda: plot.draw(result, training),
                    ["layer", "phase", "first_start_us", "last_output_us"], rows, note)  # fmt: skip
