@@ -23,6 +23,7 @@ from pimsim.report.terminal import result_tables
 from pimsim.report.training import longest_table, training_rows
 from pimsim.results import Result
 from pimsim.results.notebook import in_bytes, with_unit
+from pimsim.results.record import Front
 from pimsim.workload import load_workload
 from tests.unit.results_runs import result
 from tests.unit.training_runs import BATCH, trained
@@ -222,3 +223,12 @@ def drawn(run: Result) -> Figure:
 def utilisation_of(run: Result) -> Figure:
     with style.in_style():
         return utilisation.draw(run)
+
+
+def test_the_page_shows_what_a_search_for_a_placement_had_to_choose_from(lenet: Result) -> None:
+    front = Front(("latency", "temperature"), ((1.0, 2.0), (2.0, 1.0)), 1)
+    searched = replace(lenet, placement=replace(lenet.placement, front=front))
+    (drawing,) = (each for each in runs.drawings("run", searched) if each.name.endswith("placement"))
+    assert drawing.rows == [[0, 1.0, 2.0], [1, 2.0, 1.0]]
+    assert drawing.head == ["chosen", "latency [ns a flit]", "temperature [K]"]
+    assert not any(each.name.endswith("placement") for each in runs.drawings("run", lenet))

@@ -105,8 +105,22 @@ def drawings(name: str, result: Result) -> list[Drawing]:
     if result.links.channels:
         found.append(_of(name, "network", _channels_message(result), lambda: network.draw(result),
                          *_channels_rows(result), f"{what}: channels between the routers."))  # fmt: skip
-    found += traffic.drawings(name, result)
+    found += [*traffic.drawings(name, result), *_placements(name, result)]
     return [replace(each, message=_marked(result, each.message)) for each in found]
+
+
+def _placements(name: str, result: Result) -> list[Drawing]:
+    """What a search for a placement had to choose from."""
+    from pimsim.report.plots import placement
+
+    front = result.placement.front
+    if front is None:
+        return []
+    head = ["chosen", *(f"{each} [{placement.UNITS[each]}]" for each in front.names)]
+    rows = [[int(at == front.chosen), *values] for at, values in enumerate(front.values)]
+    message = f"Of {len(rows):,} placements none is better in everything than the one in use"
+    note = f"{run_title(result)}: a point for each placement that the search has kept; less is better along every axis."
+    return [_of(name, "placement", message, lambda: placement.draw(result, front), head, rows, note)]
 
 
 def _by_layer(name: str, result: Result) -> list[Drawing]:
