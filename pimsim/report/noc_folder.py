@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,8 +18,8 @@ from pimsim.report import noc
 from pimsim.results.staging import filled_folder, write_texts
 
 CURVE, POINTS, SUMMARY, PACKETS, CHANNELS = "curve.json", "curve.csv", "summary.json", "packets.npz", "channels.csv"
-PLOTS = ("latency.png", "latency.svg", "channels.png", "channels.svg")
-FILES = (CURVE, POINTS, SUMMARY, PACKETS, CHANNELS, *PLOTS)
+CURVE_FILES = (CURVE, POINTS, "latency.png", "latency.svg", CHANNELS, "channels.png", "channels.svg")
+REPLAY_FILES = (SUMMARY, PACKETS, CHANNELS, "channels.png", "channels.svg")
 
 
 @dataclass(frozen=True)
@@ -42,9 +42,13 @@ class NocFolder:
 
 
 @contextmanager
-def noc_folder(path: str | Path) -> Iterator[NocFolder]:
-    """A folder to fill, see :func:`pimsim.results.staging.filled_folder`."""
-    with filled_folder(path, FILES, _write) as fill:
+def noc_folder(path: str | Path, names: Sequence[str]) -> Iterator[NocFolder]:
+    """A folder to fill, see :func:`pimsim.results.staging.filled_folder`; a curve and a replay may share it.
+
+    Args:
+        names: CURVE_FILES or REPLAY_FILES.
+    """
+    with filled_folder(path, names, _write) as fill:
         yield NocFolder(fill)
 
 

@@ -54,13 +54,14 @@ TIMELINE_IMAGES = 16  #: images whose times by layer are kept
 
 
 def build_result(
-    program: Program, timing: Timing, images: int, engine: str, *, network_hash: str = "",
+    program: Program, timing: Timing, images: int, engine: str, *, network_hash: str | None = None,
     more: MoreIterations | None = None,
 ) -> Result:  # fmt: skip
     """Everything that is known about a run of ``images`` images; in training, a multiple of the program's batch.
 
     Args:
-        network_hash: :func:`workload_hash` of the network lowered for inference, whatever was made of it.
+        network_hash: :func:`workload_hash` of the network lowered for inference, whatever was made of it; None: the
+            program is that inference.
         more: in training, of how many iterations ``timing`` is, and how the others follow; None: of all.
 
     Raises:
@@ -198,12 +199,12 @@ def _unusual(record: Node | Edge, names: Iterable[str]) -> list[Any]:
 
 
 def _source(
-    program: Program, batch: int, engine: str, layers: Sequence[LayerResult], network_hash: str
+    program: Program, batch: int, engine: str, layers: Sequence[LayerResult], network_hash: str | None
 ) -> Source:  # fmt: skip
-    nodes = program.dataflow.nodes
+    nodes, mapped = program.dataflow.nodes, workload_hash(program.dataflow)
     return Source(
         workload=program.dataflow.name,
-        workload_hash=workload_hash(program.dataflow),
+        workload_hash=mapped,
         parameters=sum(node.parameters for node in nodes),
         macs=sum(layer.macs for layer in layers),
         system=program.system.name,
@@ -212,7 +213,7 @@ def _source(
         batch=batch,
         network=program.network,
         engine=engine,
-        network_hash=network_hash,
+        network_hash=mapped if network_hash is None else network_hash,
     )
 
 
