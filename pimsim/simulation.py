@@ -30,6 +30,8 @@ Progress = Callable[[int, int], None]  #: (done, in all)
 NETWORKS = ("packet", "flit", "ideal")
 ENGINES = ("compiled", "simpy")
 MODES = ("infer", "train")
+MEMORY = "chip.gpu_core.memory.mib"  #: key that is named where weights are too many for GPU cores
+MOST_CHIPS = 16  #: for which training is expanded, if their number is free
 MOST_IMAGES = 10**9
 
 
@@ -142,7 +144,13 @@ def _map_training(network: Workload, system: System, batch: int, noc: str, placi
     chips = 1 if system.chips == "auto" else system.chips
     while True:
         dataflow = training_dataflow(network, training_options(system, batch, chips))
-        program = map_network(dataflow, system, noc, placing)
+        try:
+            program = map_network(dataflow, system, noc, placing)
+        except InputError as error:  # parts of weights that are too large for a core: more cores make smaller ones
+            if error.key != MEMORY or system.chips != "auto" or chips >= MOST_CHIPS:
+                raise
+            chips *= 2
+            continue
         if program.chips <= chips:
             return program
         chips = program.chips

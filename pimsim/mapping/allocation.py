@@ -148,7 +148,9 @@ def read_ns(node: Node, system: System) -> float:
 
 def values_per_window(node: Node) -> int:
     """Most input values that a digital window reads."""
-    total = 0
+    total = node.reads
+    if total:
+        return total
     for edge in node.edges:
         rows = int((edge.rows_hi - edge.rows_lo).max(initial=-1)) + 1
         cols = int((edge.cols_hi - edge.cols_lo).max(initial=-1)) + 1

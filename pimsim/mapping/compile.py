@@ -27,6 +27,8 @@ from pimsim.network.deadlock import require_deadlock_free, require_forks_fit
 from pimsim.network.fabric import Fabric
 from pimsim.workload.dataflow import Dataflow
 
+MORE_CHIPS = 6  #: that are tried beyond twice those which hold the weights
+
 
 def map_network(
     dataflow: Dataflow, system: System, network: str = "packet", progress: Progress | None = None
@@ -54,12 +56,13 @@ def require_sound(noc: Noc, fabric: Fabric) -> None:
 
 
 def _copies_and_tiles(dataflow: Dataflow, system: System) -> tuple[Copies, Placed]:
-    """Copies with their tiles; where eDRAM runs out, fewer copies or more chips, up to twice as many."""
+    """Copies with their tiles; where eDRAM runs out, fewer copies or, if their number is free, more chips; more chips
+    also where memories of GPU cores are too small."""
     dataflow = onto_cores(dataflow, system)
     tilings = find_tilings(dataflow, system)
     dataflow = onto_rows(dataflow, tilings)
     reach, replication = join_reach(dataflow), choose_replication(dataflow, tilings, system)
-    most_chips = 2 * replication.chips
+    most_chips = 2 * replication.chips + MORE_CHIPS
     while True:
         copies = make_copies(dataflow, system, tilings, reach, replication)
         try:

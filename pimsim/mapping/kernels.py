@@ -27,7 +27,8 @@ def onto_cores(dataflow: Dataflow, system: System) -> Dataflow:
     if alone:
         dataflow = weights_sent(dataflow)
         if dataflow.batch > 1:
-            dataflow = whole_batches(dataflow, system.chip.gpu_cores)
+            chips = 1 if system.chips == "auto" else system.chips
+            dataflow = whole_batches(dataflow, system.chip.gpu_cores * chips)
     return replace(dataflow, nodes=tuple(
         _as_kernel(node, dataflow)
         if node.kind == "digital" and any(edge.holds > 1 for edge in node.edges)
@@ -40,17 +41,18 @@ def _as_kernel(node: Node, dataflow: Dataflow) -> Node:
     """Two operations a multiply-accumulate, one for each value that passed a digital unit.
 
     Every input and output passes the memory once, and weights once for each core that shares the kernel, as an input
-    where updates send them; an update reads weight and step, and writes the weight.
+    where updates send them; an update reads weight and step, and writes the weight, which stays.
     """
     inputs = [dataflow.nodes[edge.source].positions * edge.channels for edge in node.edges]
     work = 2 * node.macs + sum(node.actions.values()) * node.windows
-    moved, weights = sum(inputs) + node.positions * node.channels, 0
+    sent, weights = node.positions * node.channels, 0
+    moved = sum(inputs) + sent
     if node.matrix is not None and not any(edge.initial for edge in node.edges):
         weights = node.matrix.rows * node.matrix.columns * node.matrix.groups
     if node.kind == "update":
         moved, work = 3 * sum(inputs), sum(inputs)
     return replace(node, kind="gpu", matrix=None, of=-1, actions={}, flops=work, memory_values=moved,
-                   each_values=weights, kept_values=weights)  # fmt: skip
+                   each_values=weights, kept_values=sent if node.kind == "update" else weights)  # fmt: skip
 
 
 def onto_rows(dataflow: Dataflow, tilings: Mapping[int, Tiling]) -> Dataflow:

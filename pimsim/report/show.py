@@ -150,15 +150,15 @@ def describe_mapping(program: Program) -> dict[str, Any]:
                 "rows_written": wear.layers[i].rows,
             }
         )
-    tile = program.system.chip.tile
+    tile, matrix_tiles = program.system.chip.tile, int((~program.on_gpu).sum())
     return {
         "workload": program.dataflow.name,
         "system": program.system.name,
         "chips": program.chips,
-        "tiles_used": int(program.tiles_used.size),
-        "tiles": program.fabric.n_tiles,
+        "tiles_used": int((~program.on_gpu[program.tiles_used]).sum()),
+        "tiles": matrix_tiles,
         "crossbars_used": int(slices.crossbars.sum()),
-        "crossbars": program.fabric.n_tiles * tile.imas * tile.ima.crossbars,
+        "crossbars": matrix_tiles * tile.imas * tile.ima.crossbars,
         "programming": {"cells": wear.cells, "rows": wear.rows, "time_us": wear.time_ns / 1e3,
                         "energy_uj": wear.energy_pj / 1e6},
         "layers": layers,

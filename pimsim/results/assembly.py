@@ -188,8 +188,9 @@ def workload_hash(dataflow: Dataflow) -> str:
     return digest.hexdigest()
 
 
-_OF_TRAINED_NODES = ("phase", "every", "emits_every", "of", "flops", "memory_values", "activation")
-_OF_TRAINED_EDGES = ("shared", "initial", "saved", "holds", "wanted")
+_OF_TRAINED_NODES = ("phase", "every", "emits_every", "of", "flops", "memory_values", "each_values", "kept_values",
+                     "reads", "activation")  # fmt: skip
+_OF_TRAINED_EDGES = ("shared", "gathers", "initial", "saved", "holds", "wanted")
 
 
 def _unusual(record: Node | Edge, names: Iterable[str]) -> list[Any]:
@@ -213,7 +214,7 @@ def _source(
         batch=batch,
         network=program.network,
         engine=engine,
-        network_hash=mapped if network_hash is None else network_hash,
+        network_hash=network_hash or ("" if is_training(program.dataflow) else mapped),
     )
 
 

@@ -93,6 +93,7 @@ class Node:
     each_values: int = 0  #: gpu: beside them, values that each core which shares the kernel moves: weights it keeps
     kept_values: int = 0
     #: gpu: values that stay in the memory of each of these cores from run to run: sums, momentum, weights
+    reads: int = 0  #: digital: values that a window reads, if it takes but a part of the positions that it needs
     activation: tuple[str, ...] = ()  #: fused operations whose derivative depends on the values, in their order
 
     @property

@@ -9,7 +9,9 @@ from pimsim.config import load_system
 from pimsim.errors import InputError
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
-from pimsim.simulation import training_options
+from pimsim.report.show import describe_mapping
+from pimsim.simulation import map_workload, training_options
+from pimsim.validate.pipelayer import equal_layers
 from pimsim.workload import Builder, expand_training, training_dataflow
 from tests.networks import Network
 
@@ -81,3 +83,16 @@ def test_on_gpu_cores_alone_weights_have_one_update_and_reach_every_core_that_mu
     forward = next(node for node in nodes if node.operation == "Gemm")
     image = 64
     assert values(program, forward.name).tolist() == [image + 64 * 64 + image] * 2  # and all weights in
+
+
+def test_free_chips_are_added_until_the_memories_suffice() -> None:
+    """Sums and momentum of 2 x 1,536 x 1,536 weights take 36 MiB; a chip has 32 cores of 1 MiB."""
+    program = map_workload(equal_layers(2, 1536), "hetero-3d", mode="train", batch=2,
+                           overrides=["chip.gpu_core.memory.mib=1", "chips=auto"])  # fmt: skip
+    assert program.chips > 1
+    assert program.edram_bytes[program.on_gpu].max() <= 2**20
+
+
+def test_show_counts_crossbars_of_reram_tiles_alone() -> None:
+    facts = describe_mapping(fully_connected("hetero-3d"))
+    assert (facts["tiles"], facts["crossbars"]) == (32, 92_160)

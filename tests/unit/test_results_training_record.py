@@ -250,8 +250,9 @@ class TestRecord:
         assert workload_hash(dataflow) == workload_hash(expand_training(two_layers(), Training(2, 128, 2)))
         node, edge = dataflow.nodes[1], dataflow.nodes[1].edges[0]
         nodes = {"phase": "backward", "every": 2, "emits_every": 2, "of": 3, "flops": 7, "memory_values": 7,
+                 "each_values": 7, "kept_values": 7, "reads": 7,
                  "activation": ()}  # fmt: skip
-        edges = {"shared": 2, "initial": 1, "saved": True, "holds": 2, "wanted": 2}
+        edges = {"shared": 2, "gathers": 2, "initial": 1, "saved": True, "holds": 2, "wanted": 2}
         changed = [dataclasses.replace(node, **{name: value}) for name, value in nodes.items()]  # type: ignore
         changed += [
             dataclasses.replace(node, edges=(dataclasses.replace(edge, **{name: value}), *node.edges[1:]))
@@ -261,7 +262,7 @@ class TestRecord:
         variants += [
             dataclasses.replace(dataflow, nodes=(dataflow.nodes[0], other, *dataflow.nodes[2:])) for other in changed
         ]
-        assert len({workload_hash(each) for each in variants}) == len(variants) == 14
+        assert len({workload_hash(each) for each in variants}) == len(variants) == 18
 
     def test_the_hash_of_inference_does_not_depend_on_what_only_training_needs(self) -> None:
         plain = joined()

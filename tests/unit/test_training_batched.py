@@ -46,10 +46,11 @@ def test_the_work_of_a_batch_stays_the_same(dataflow, chosen):
     for node, old in zip(batched.nodes, single.nodes, strict=True):
         assert node.every == chosen.batch
         sent = node.positions * node.channels
-        if old.type not in BANDED:  # as many values of a batch are sent
-            assert sent * (chosen.batch // node.every // node.emits_every) == old.positions * old.channels * (
-                chosen.batch // old.every // old.emits_every
-            )
+        if old.type not in BANDED:  # as many values of a batch are sent, but for bands that are not alike
+            emissions, before = (chosen.batch // each.every // each.emits_every for each in (node, old))
+            values = old.positions * old.channels * before
+            bands = node.grid[0] // chosen.batch if old.every == old.emits_every == 1 else 1
+            assert sent * emissions == values if old.output_grid[0] % bands == 0 else sent * emissions > values
 
 
 def test_weights_and_sums_pass_the_memory_once() -> None:
@@ -65,6 +66,26 @@ def test_weights_and_sums_pass_the_memory_once() -> None:
     gradients = [node for node in batched.nodes if node.operation == "WeightGradient"]
     parts = len(gradients)
     assert sum(node.memory_values for node in gradients) == 8 * 16 * (2 + parts * 8) + 2 * 144
+
+
+def test_fewer_images_than_cores_are_cut_into_bands_of_rows() -> None:
+    """Two images of 5 rows on 6 cores: three bands of 1, 2 and 2 rows; a 3x3 kernel needs a row on either side."""
+    net = Network()
+    net.conv(net.conv(net.input(5, 4, 2), 8, relu=False), 8, relu=False)
+    batched = whole_batches(expand_training(finished(net), Training(2, 128, 6)), 6)
+    conv = [node for node in batched.nodes if node.kind == "mvm" and node.phase == "forward"][1]
+    assert (conv.grid, conv.channels) == ((6, 1), 2 * 4 * 8)
+    assert conv.edges[0].rows_lo.tolist() == [0, 0, 1, 3, 3, 4]
+    assert conv.edges[0].rows_hi.tolist() == [1, 2, 2, 4, 5, 5]
+
+
+def test_a_larger_batch_never_slows_an_image_down() -> None:
+    times = []
+    for batch in (1, 2, 4, 16, 64):
+        training = simulate("lenet5", "gpu-only-3d", mode="train", batch=batch).training
+        assert training is not None
+        times.append(training.time_per_image_ps)
+    assert times == sorted(times, reverse=True)
 
 
 def test_a_sub_batch_goes_through_together() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 
 from pimsim.config import load_system
 from pimsim.errors import InputError
+from pimsim.mapping.allocation import values_per_window
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.tiling import read_across, tile_matrix
 from pimsim.results.counting import count_actions
@@ -118,3 +119,9 @@ def test_arrays_must_be_square() -> None:
     system = load_system("hetero-3d", ["training.transposed=array", "chip.tile.ima.crossbar.rows=64"])
     with pytest.raises(InputError, match=r"64 rows and 128 columns cannot be read from both sides"):
         training_options(system, 2)
+
+
+def test_what_is_added_up_is_read_once() -> None:
+    """Sixteen windows of 3x3 send 9 x 5 values each: 45 for each of the 16 positions that they reach, borders apart."""
+    (added,) = [node for node in TestTwoConvolutions.dataflow.nodes if node.operation == "OverlapAdd"]
+    assert values_per_window(added) == 45

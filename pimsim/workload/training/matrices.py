@@ -108,7 +108,7 @@ class Weights:
         kernel, taken = matrix.kernel_positions, matrix.columns * matrix.groups
         reader = graph.add(
             Node(
-                backward_name(node, 0), "mvm", "Transposed", node.grid, _inputs(node) * kernel,
+                f"{node.name}/backward", "mvm", "Transposed", node.grid, _inputs(node) * kernel,
                 (graph.each(delta, taken),), Matrix(matrix.columns, matrix.rows, matrix.groups), macs=node.macs,
                 phase="backward", of=c,
             )
@@ -132,7 +132,7 @@ class Weights:
             Node(
                 f"{graph.nodes[reader].name}/overlap:{at}", "digital", "OverlapAdd", grid, edge.channels,
                 (Edge(reader, channels, rows.lo, rows.hi, cols.lo, cols.hi),), actions={"vector": added},
-                phase="backward",
+                reads=added, phase="backward",
             )
         )  # fmt: skip
         return Contribution(index, edge.channels, identity(grid[0]), identity(grid[1]))
@@ -262,6 +262,6 @@ def _groups_of(node: Node, first: int, channels: int) -> int:
     matrix = _matrix(node)
     per_group = _inputs(node) // matrix.groups
     if matrix.groups > 1 and (first % per_group or channels % per_group):
-        what = "has groups across the inputs that are concatenated before it; training it is not supported"
-        raise InputError(f"node '{node.name}' ({node.operation}) {what}")
+        what = "has groups across the inputs that are concatenated before it; its transposed weights have no such copy"
+        raise InputError(f"node '{node.name}' ({node.operation}) {what}", key="training.transposed", allowed="array")
     return channels // per_group if matrix.groups > 1 else 1
