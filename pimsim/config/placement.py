@@ -33,6 +33,19 @@ PlacementName = Annotated[
 """One of ORDERS or SEARCHES, or the file of a placement that was saved."""
 
 
+def _traded(objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+    if len(set(objectives)) != len(objectives):
+        raise ValueError("names one twice")
+    if len(objectives) < 2:
+        raise ValueError(f"{shown(list(objectives))} are too few: at least two different objectives are needed")
+    return objectives
+
+
+Objectives = Annotated[
+    tuple[Objective, ...], AfterValidator(_traded), Field(json_schema_extra={"minItems": 2, "uniqueItems": True})
+]
+
+
 class Weights(Spec):
     """How much each objective counts, relative to its value at the start (see pimsim.mapping.placement.objectives)."""
 
@@ -74,7 +87,7 @@ class Annealing(Weights):
 class Amosa(Spec):
     """Archived multi-objective simulated annealing: a set of placements, and which of them is used."""
 
-    objectives: Annotated[tuple[Objective, ...], Field(min_length=2)] = ("latency", "spread", "energy")
+    objectives: Objectives = ("latency", "spread", "energy")
     #: what is traded against each other
     start: Order = "snake"  #: placement that is packed, and from which the search starts
     climb_moves: Index = 60_000
@@ -95,8 +108,6 @@ class Amosa(Spec):
     def _limits_and_objectives_agree(self) -> Amosa:
         if self.hard_limit > self.soft_limit:
             raise ValueError(f"hard_limit is {self.hard_limit}: it must be at most soft_limit, {self.soft_limit}")
-        if len(set(self.objectives)) != len(self.objectives):
-            raise ValueError("objectives names one twice")
         if self.weights is not None and self.point != "weights":
             raise ValueError("weights belong to point: weights")
         if self.interval_us is not None and "temperature" not in self.objectives:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from pimsim.config import load_system
 from pimsim.config.placement import Amosa, Annealing, Weights
 from pimsim.errors import InputError
 from pimsim.heat import temperatures
+from pimsim.mapping.compile import map_network
 from pimsim.mapping.placement.amosa import amosa
 from pimsim.mapping.placement.annealing import anneal
 from pimsim.mapping.placement.heat import Heat, heat_of_system, hottest_rise
 from pimsim.mapping.placement.layout import deliveries_of, layout_of, problem_of
 from pimsim.mapping.placement.objectives import measure
-from pimsim.mapping.placement.power import estimated_power
+from pimsim.mapping.placement.power import busiest_ps, energy_of_tiles, estimated_power
 from pimsim.mapping.placement.saved import load_placement, save_placement
 from pimsim.mapping.placement.search import ROUTERS, begin, make, objectives_of, propose
 from pimsim.mapping.placement.traffic import traffic_of_matrix
@@ -30,8 +32,13 @@ from pimsim.mapping.program import Program
 from pimsim.network.fabric import build_fabric
 from pimsim.report.plots import placement, style
 from pimsim.results import build_result, load_result, save_result
+from pimsim.results.counting import tally
+from pimsim.results.pricing import prices
 from pimsim.simulation import map_workload, simulate
 from pimsim.technology.area_power import Subtotal, roll_up
+from pimsim.workload.training import Training, expand_training
+from tests.networks import Network
+from tests.unit.results_runs import wide
 from tests.unit.test_placement_search import grid, hotspot
 
 SHORT = ("mapping.placement=annealing", "mapping.annealing.moves=3000")
@@ -158,17 +165,53 @@ def test_gpu_cores_and_crossbars_keep_to_their_tiers(snake, cooled):
 
 
 def test_estimated_power_is_that_of_the_run_where_its_time_is_known(snake):
-    """All of it but routers, and what leaves GPU cores; crossbars as their layer's mean."""
+    """All of it but routers."""
     result = build_result(snake, run_compiled(snake, 4), 4, "compiled")
     real = np.array(result.tile_power_w)
     layout, sent = layout_of(snake), deliveries_of(snake)
     known = estimated_power(layout, sent, result.times.run_ps / 1e6)
     assert known[snake.on_gpu] == pytest.approx(real[snake.on_gpu], rel=0.05)
     reram = ~snake.on_gpu & (real > 0.1 * real[~snake.on_gpu].max())
-    assert known[reram] == pytest.approx(real[reram], rel=0.25)
+    assert known[reram] == pytest.approx(real[reram], rel=0.15)
     assert known.sum() == pytest.approx(real.sum(), rel=0.02)
     bound = estimated_power(layout, sent)
     assert np.all(bound >= known) and bound.sum() < 3 * real.sum()  # nothing is faster than its busiest unit
+
+
+def two_convolutions(**options: str) -> Program:
+    """Training of two layers, whose backward pass reads two crossbars for the second."""
+    net = Network()
+    net.conv(net.conv(net.input(4, 4, 4), 40), 8)
+    training = Training(batch=2, rows=128, cores=32, **options)  # type: ignore[arg-type]
+    keys = ["mapping.replication=none", "chip.tile.ima.crossbar.active_wordlines=16", "chip.gpu_core.launch_ns=1"]
+    return map_network(expand_training(net.finish(), training), load_system("hetero-3d", keys))
+
+
+@pytest.fixture(scope="module", params=["copy", "array", "outer", "inference"])
+def small(request: pytest.FixtureRequest) -> Program:
+    if request.param == "inference":  # of layers that spread over tiles, and of groups on the diagonal of crossbars
+        return map_network(wide(), load_system("isaac-ce"))
+    return two_convolutions(**{"weight_gradient" if request.param == "outer" else "transposed": request.param})
+
+
+def test_the_search_counts_the_energy_of_every_tile_as_results_do(small):
+    """All that belongs to a tile, to the last bit but for the order of adding."""
+    energies = prices(small.system)
+    counted = sum(count * (energies.get(action) or 0.0) for action, count in tally(small).by_tile.items())
+    estimated = energy_of_tiles(layout_of(small), deliveries_of(small))
+    assert estimated == pytest.approx(counted, rel=1e-9)
+    for kind in np.unique(small.on_gpu):
+        assert estimated[small.on_gpu == kind].sum() > 0
+
+
+def test_both_sides_of_an_array_take_their_time_one_after_the_other():
+    program = two_convolutions(transposed="array")
+    work, replicas = run_compiled(program, 2).work_ps, program.replicas
+    each = 2 * np.diff(replicas.window_first) * work
+    number = replicas.array.max()  # the second layer's: 128 rows in groups of 16; its backward pass, 8 in eight passes
+    turns = each[replicas.array == number]
+    assert turns.size == 2 and turns.min() > 0
+    assert busiest_ps(layout_of(program)) == turns.sum() > each.max()
 
 
 def test_training_counts_flits_of_an_iteration(snake):
@@ -209,6 +252,19 @@ def test_a_result_holds_the_pareto_set_and_draws_it(tmp_path: Path):
     x, y = figure.axes[0].collections[0].get_offsets().T
     assert np.array_equal(np.transpose([x, y]), front.values)
     assert "hottest tile" in figure.axes[0].get_ylabel()
+
+
+def test_a_saved_placement_that_mixes_kinds_is_refused(tmp_path: Path):
+    program, path = map_workload("lenet5", "hetero-3d"), tmp_path / "kept.json"
+    save_placement(program, path)
+    data, core = json.loads(path.read_text()), int(np.flatnonzero(program.on_gpu)[0])
+    other = int(np.flatnonzero(~program.on_gpu)[0])
+    data["place"][core], data["place"][other] = data["place"][other], data["place"][core]
+    path.write_text(json.dumps(data))
+    words = f"kept.json: .*is damaged: the work of GPU core {core} lies on a ReRAM tile, {other}"
+    with pytest.raises(InputError, match=words) as caught:
+        map_workload("lenet5", "hetero-3d", overrides=[f"mapping.placement={path}"])
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,11 @@ class Layout:
         runs: np.ndarray = self.dataflow.batch // self.replicas.every
         return runs
 
+    @property
+    def on_gpu(self) -> np.ndarray:
+        """(tiles,) bool: the tile is a GPU core."""
+        return np.tile(self.system.chip.on_gpu, self.fabric.chips)
+
     def fingerprint(self) -> str:
         """SHA-256 of what lies together in which tile, and of the chips' network; no time or energy is in it."""
         chip, graph = self.system.chip, self.system.chip_graph.model_dump(mode="json")
@@ -73,6 +78,20 @@ class Layout:
         emissions = self.runs[sender] // np.where(partial >= 0, 1, self.replicas.emits_every[sender])
         times: np.ndarray = emissions * np.diff(deliveries.message_first)
         return times
+
+    def values(self, deliveries: Deliveries) -> np.ndarray:
+        """(trees,) values of a message: as many as the buffer that takes most; or all partial sums of a slice."""
+        replicas, nodes = self.replicas, self.dataflow.nodes
+        owner = np.repeat(np.arange(replicas.layer.size), np.diff(replicas.buffer_first))
+        edge = np.arange(owner.size) - replicas.buffer_first[owner]
+        channels = np.array([nodes[i].edges[e].channels for i, e in
+                             zip(replicas.layer[owner].tolist(), edge.tolist(), strict=True)], np.int64)  # fmt: skip
+        tree = np.repeat(deliveries.window_tree, np.diff(deliveries.entry_first))
+        values = np.zeros(deliveries.tree_flits.size, np.int64)
+        np.maximum.at(values, tree[tree >= 0], channels[deliveries.entry_buffer[tree >= 0]])
+        away = deliveries.slice_tree >= 0
+        values[deliveries.slice_tree[away]] = self.slices.results[away]
+        return values
 
     def _senders(self, deliveries: Deliveries) -> tuple[np.ndarray, np.ndarray]:
         """(trees,) the replica that sends, and the slice of it if it is a partial sum, else -1."""
@@ -154,7 +173,7 @@ def find_placement(
     )  # fmt: skip
     if mapping.placement.endswith(".json"):
         saved = load_placement(mapping.placement)
-        check_reuse(saved, kept, mapping.placement)
+        check_reuse(saved, kept, layout.on_gpu, mapping.placement)
         return saved
     if mapping.annealing is None and mapping.amosa is None:
         return kept

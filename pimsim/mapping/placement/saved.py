@@ -159,9 +159,17 @@ def _permutation(values: Any, key: str) -> np.ndarray:
     return np.array(values, np.int64)
 
 
-def check_reuse(saved: Placement, wanted: Placement, path: str) -> None:
-    """Raises InputError where a saved placement was made for another packing than the ``wanted`` one's."""
+def check_reuse(saved: Placement, wanted: Placement, on_gpu: np.ndarray, path: str) -> None:
+    """Raises InputError where a saved placement was made for another packing than the ``wanted`` one's, or mixes kinds.
+
+    ``on_gpu`` (tiles,) bool: the tile is a GPU core.
+    """
     if saved.fingerprint == wanted.fingerprint and saved.place.size == wanted.place.size:
+        mixed = np.flatnonzero(on_gpu[saved.place] != on_gpu)
+        if mixed.size:
+            first = mixed[on_gpu[mixed]][0]  # as many GPU cores lie elsewhere as other tiles lie on them
+            raise InputError(f"is damaged: the work of GPU core {first} lies on a ReRAM tile, {saved.place[first]}",
+                             file=path, key="mapping.placement")  # fmt: skip
         return
     made, here = (f"{each.workload} on {each.chips} chip{'s'[: each.chips != 1]} of {each.system}"
                   for each in (saved, wanted))  # fmt: skip
