@@ -14,6 +14,7 @@ from pimsim.device.endurance import endurance_at
 from pimsim.errors import InputError, shown
 from pimsim.mapping.compile import map_network
 from pimsim.mapping.program import Program
+from pimsim.mapping.rooms import MEMORY
 from pimsim.mapping.timing import Standstill, Timing
 from pimsim.results import Result, build_result, with_endurance, with_ideal_network
 from pimsim.results.assembly import workload_hash
@@ -30,7 +31,6 @@ Progress = Callable[[int, int], None]  #: (done, in all)
 NETWORKS = ("packet", "flit", "ideal")
 ENGINES = ("compiled", "simpy")
 MODES = ("infer", "train")
-MEMORY = "chip.gpu_core.memory.mib"  #: key that is named where weights are too many for GPU cores
 MOST_CHIPS = 16  #: for which training is expanded, if their number is free
 MOST_IMAGES = 10**9
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -90,7 +90,7 @@ def curve(
     with ExitStack() as stack:
         stack.enter_context(_naming_options())
         pattern = _pattern(traffic, built.topology, **hotspot)
-        folder = stack.enter_context(_folder(out, "CURVE_FILES")) if out else None
+        folder = stack.enter_context(_folder(out, "curve")) if out else None
         bar = stack.enter_context(_bar(not quiet, "measuring loads"))
         found = _without_deadlock(
             latency_curve, built, pattern, loads=given, packet_flits=sizes, seeds=seeds, seed=seed,
@@ -136,7 +136,7 @@ def replay(
 
     built = build_network(network, overrides)
     with ExitStack() as stack:
-        folder = stack.enter_context(_folder(out, "REPLAY_FILES")) if out else None
+        folder = stack.enter_context(_folder(out, "replay")) if out else None
         bar = stack.enter_context(_bar(not quiet, "replaying packets"))
         found = _without_deadlock(replay_packets, built, packets, unicast=unicast, engine=engine, progress=bar)
         if folder is not None:
@@ -253,11 +253,11 @@ def _without_deadlock(simulate: Any, network: BuiltNetwork, *arguments: Any, **o
         raise click.ClickException(str(error)) from None
 
 
-def _folder(out: str, names: str) -> Any:
+def _folder(out: str, command: Literal["curve", "replay"]) -> Any:
     """Entered before the simulation: whether the folder can be written is known then."""
-    from pimsim.report import noc_folder
+    from pimsim.report.noc_folder import noc_folder
 
-    return noc_folder.noc_folder(out, getattr(noc_folder, names))
+    return noc_folder(out, command)
 
 
 def _bar(wanted: bool, words: str) -> Any:

@@ -196,3 +196,8 @@ def edge_channels(node: Node, part: Slice) -> list[int]:
         needed.append(sum(max(0, min(hi, end) - max(lo, base)) for lo, hi in part.channels))
         base = end
     return needed
+
+
+def values_held(node: Node, part: Slice, least: list[int]) -> int:
+    """Values that a slice must hold, with ``least`` places for each edge."""
+    return sum(places * channels for places, channels in zip(least, edge_channels(node, part), strict=True))

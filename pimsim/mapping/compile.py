@@ -38,10 +38,10 @@ def map_network(
     ``network`` is ``packet``, ``flit`` or ``ideal``; ``progress`` is called with the moves done, and all moves, of a
     search for a placement.  Raises InputError where the network does not fit.
     """
-    copies, placed = _copies_and_tiles(dataflow, system)
+    copies, placed, rows, demand = _copies_and_tiles(dataflow, system)
     if network == "flit":
         require_sound(system.chip.noc, copies.fabric)
-    return _Assembly(copies, placed, network).program(progress)
+    return _Assembly(copies, placed, rows, demand, network).program(progress)
 
 
 def require_sound(noc: Noc, fabric: Fabric) -> None:
@@ -55,9 +55,9 @@ def require_sound(noc: Noc, fabric: Fabric) -> None:
     require_deadlock_free(fabric.topology, fabric.routing)
 
 
-def _copies_and_tiles(dataflow: Dataflow, system: System) -> tuple[Copies, Placed]:
-    """Copies with their tiles; where eDRAM runs out, fewer copies or, if their number is free, more chips; more chips
-    also where memories of GPU cores are too small."""
+def _copies_and_tiles(dataflow: Dataflow, system: System) -> tuple[Copies, Placed, Rows, BufferDemand]:
+    """Copies with their tiles, and their buffers; where eDRAM runs out, fewer copies or, if their number is free, more
+    chips; more chips also where memories of GPU cores are too small."""
     dataflow = onto_cores(dataflow, system)
     tilings = find_tilings(dataflow, system)
     dataflow = onto_rows(dataflow, tilings)
@@ -67,13 +67,16 @@ def _copies_and_tiles(dataflow: Dataflow, system: System) -> tuple[Copies, Place
         copies = make_copies(dataflow, system, tilings, reach, replication)
         try:
             placed = place_copies(copies, watch_edram=True)
-            if system.chips == "auto" and cores_are_too_small(copies, placed):
+            rows = buffer_rows(copies)
+            demand = find_demand(copies, rows, placed)
+            if system.chips == "auto" and cores_are_too_small(copies, placed, demand):
                 raise NoRoom  # (fewer copies of matrices would not help)
-            return copies, placed
+            return copies, placed, rows, demand
         except NoRoom:
             fewer = scale_down(replication, dataflow, tilings, system)
             if fewer is None or fewer.chips > most_chips:  # share_edram says which layer is too large, or spills
-                return copies, place_copies(copies, watch_edram=False)
+                placed, rows = place_copies(copies, watch_edram=False), buffer_rows(copies)
+                return copies, placed, rows, find_demand(copies, rows, placed)
             replication = fewer
 
 
@@ -83,26 +86,27 @@ class _Assembly:
 
     copies: Copies
     placed: Placed
+    rows: Rows
+    demand: BufferDemand
     network: str
 
     def program(self, progress: Progress | None) -> Program:
-        copies, system = self.copies, self.copies.system
-        rows = buffer_rows(copies)
-        demand, kept = find_demand(copies, rows, self.placed), bytes_kept(copies, self.placed)
+        copies, system, rows, demand = self.copies, self.copies.system, self.rows, self.demand
+        kept = bytes_kept(copies, self.placed)
         room = np.where(copies.on_gpu, core_bytes(system), system.chip.tile.edram.kib * 1024) - kept
         capacity, spilled = share_edram(demand, room, copies.on_gpu, system.mapping.spill)
         packed = make_slices(copies, rows, self.placed, spilled)
         layout = Layout(copies.dataflow, system, copies.fabric, make_replicas(copies, rows, self.placed, packed),
                         packed, copies.tilings)  # fmt: skip
         placement = find_placement(
-            layout, lambda: self._deliveries(rows, demand, layout.replicas, packed, spilled, "ideal", "ideal"), progress
+            layout, lambda: self._deliveries(demand, layout.replicas, packed, spilled, "ideal", "ideal"), progress
         )
         replicas, slices = layout.moved(placement)
         moved, kept_there = replace(demand, tile=placement.place[demand.tile]), np.zeros_like(kept)
         kept_there[placement.place] = kept
         multicast = system.chip.noc.multicast
         mode = "ideal" if self.network == "ideal" else multicast
-        deliveries = self._deliveries(rows, moved, replicas, slices, spilled, mode, multicast)
+        deliveries = self._deliveries(moved, replicas, slices, spilled, mode, multicast)
         positions = np.concatenate([windows for _, windows in copies.dealt])
         return Program(
             dataflow=copies.dataflow, system=system, chips=copies.replication.chips, network=self.network,
@@ -118,9 +122,8 @@ class _Assembly:
         )  # fmt: skip
 
     def _deliveries(
-        self, rows: Rows, demand: BufferDemand, replicas: Replicas, slices: Slices, spilled: np.ndarray, mode: str,
-        priced: str,
-    ) -> Deliveries:  # fmt: skip
+        self, demand: BufferDemand, replicas: Replicas, slices: Slices, spilled: np.ndarray, mode: str, priced: str
+    ) -> Deliveries:
         copies, nodes = self.copies, self.copies.nodes
         window_replica = np.repeat(np.arange(replicas.layer.size), np.diff(replicas.window_first))
         emits = np.ones(window_replica.size, dtype=bool)
@@ -135,18 +138,18 @@ class _Assembly:
             slice_replica=slices.replica, slice_tile=slices.tile, slice_results=slices.results,
             window_first=replicas.window_first,
         )  # fmt: skip
-        entries = sort_entries(*self._entries(rows), window_replica.size)
+        entries = sort_entries(*self._entries(), window_replica.size)
         noc = copies.system.chip.noc
         tiles = BufferTiles(demand.tile_first, demand.tile, demand.values,
-                            np.array([nodes[i].edges[e].channels for i, e in rows.edge], np.int64))  # fmt: skip
+                            np.array([nodes[i].edges[e].channels for i, e in self.rows.edge], np.int64))  # fmt: skip
         return plan_deliveries(
             senders, entries, tiles, spilled, copies.fabric, mode, priced, copies.system.mapping.input_bits,
             noc.flit_bits, noc.header_flits,
         )  # fmt: skip
 
-    def _entries(self, rows: Rows) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _entries(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(entries,) window, buffer and rank of every delivery of one image."""
-        copies, nodes, first = self.copies, self.copies.nodes, np.array(rows.first, np.int64)
+        copies, nodes, first = self.copies, self.copies.nodes, np.array(self.rows.first, np.int64)
         window_of = [self._window_of_positions(i) for i in range(len(nodes))]
         windows, buffers, ranks = [], [], []
         for i, node in enumerate(nodes):

@@ -8,10 +8,10 @@ from pimsim.mapping.allocation import (
     NoRoom,
     PlacedSlice,
     digital_slices,
-    edge_channels,
     place_matrices,
     slices_across,
     unit_ns,
+    values_held,
 )
 from pimsim.mapping.copies import Copies
 from pimsim.mapping.cores import place_kernels
@@ -102,8 +102,7 @@ class _Placer:
                 tile = self._preferred_tile(i, v)
                 placed: list[PlacedSlice] = []
                 for part in digital_slices(node, least, self.tile_bytes // self.word):
-                    channels = edge_channels(node, part)
-                    needed = self.word * sum(n * c for n, c in zip(least, channels, strict=True))
+                    needed = self.word * values_held(node, part, least)
                     fits = (room >= needed) & ((free_ns >= busy_ns) | bool(placed))
                     if watch_edram and needed <= self.tile_bytes and not (room >= needed).any():
                         raise NoRoom  # (what no tile can hold is not helped by more chips or fewer copies)
@@ -118,8 +117,7 @@ class _Placer:
         for v, slices in enumerate(self.placed[node]):
             least = [int(need.least[v]) for need in self.copies.needs[node]]
             for piece in slices:
-                channels = edge_channels(self.nodes[node], piece.part)
-                self.room[piece.tile] -= self.word * sum(n * c for n, c in zip(least, channels, strict=True))
+                self.room[piece.tile] -= self.word * values_held(self.nodes[node], piece.part, least)
 
     def _owner_of_positions(self, node: int) -> np.ndarray:
         """(positions,) replica, counted within the node, that delivers each output position."""

@@ -14,6 +14,8 @@ from pimsim.mapping.emissions import emissions_kept
 from pimsim.mapping.placing import Placed, home_tile
 from pimsim.mapping.program import Buffers
 
+MEMORY = "chip.gpu_core.memory.mib"  #: key that is named where GPU cores cannot keep what belongs to weights
+
 
 @dataclass
 class Rows:
@@ -75,11 +77,8 @@ def find_demand(copies: Copies, rows: Rows, placed: Placed) -> BufferDemand:
     )
 
 
-def cores_are_too_small(copies: Copies, placed: Placed) -> bool:
+def cores_are_too_small(copies: Copies, placed: Placed, demand: BufferDemand) -> bool:
     """Whether the memory of some GPU core does not hold what it must."""
-    if not copies.on_gpu.any():
-        return False
-    demand = find_demand(copies, buffer_rows(copies), placed)
     least = np.repeat(demand.least, np.diff(demand.tile_first)) * demand.position_bytes
     held = _kept(copies, placed)
     np.add.at(held, demand.tile, least)
@@ -104,7 +103,7 @@ def bytes_kept(copies: Copies, placed: Placed) -> np.ndarray:
     fullest = int(np.argmax(kept))
     if kept[fullest] > core_bytes(copies.system) and copies.on_gpu.any():
         what = f"memory of GPU core {fullest} is too small: weights, sums of their gradients and momentum take "
-        raise InputError(f"{what}{kept[fullest]:,} bytes there", key="chip.gpu_core.memory.mib",
+        raise InputError(f"{what}{kept[fullest]:,} bytes there", key=MEMORY,
                          allowed="a larger memory, or more GPU cores")  # fmt: skip
     return kept
 

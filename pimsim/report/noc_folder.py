@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,8 +18,11 @@ from pimsim.report import noc
 from pimsim.results.staging import filled_folder, write_texts
 
 CURVE, POINTS, SUMMARY, PACKETS, CHANNELS = "curve.json", "curve.csv", "summary.json", "packets.npz", "channels.csv"
-CURVE_FILES = (CURVE, POINTS, "latency.png", "latency.svg", CHANNELS, "channels.png", "channels.svg")
-REPLAY_FILES = (SUMMARY, PACKETS, CHANNELS, "channels.png", "channels.svg")
+FILES = {
+    "curve": (CURVE, POINTS, "latency.png", "latency.svg", CHANNELS, "channels.png", "channels.svg"),
+    "replay": (SUMMARY, PACKETS, CHANNELS, "channels.png", "channels.svg"),
+}
+"""That each command writes."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,9 @@ class NocFolder:
 
 
 @contextmanager
-def noc_folder(path: str | Path, names: Sequence[str]) -> Iterator[NocFolder]:
-    """A folder to fill, see :func:`pimsim.results.staging.filled_folder`; a curve and a replay may share it.
-
-    Args:
-        names: CURVE_FILES or REPLAY_FILES.
-    """
-    with filled_folder(path, names, _write) as fill:
+def noc_folder(path: str | Path, command: Literal["curve", "replay"]) -> Iterator[NocFolder]:
+    """A folder to fill, see :func:`pimsim.results.staging.filled_folder`; a curve and a replay may share it."""
+    with filled_folder(path, FILES[command], _write) as fill:
         yield NocFolder(fill)
 
 

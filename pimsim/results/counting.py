@@ -11,14 +11,12 @@ out of it belongs to that router; one on a link between chips, in DRAM or at the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from pimsim.config.records import System
+from pimsim.mapping.crossbars import bit_slices, cells_of_rows, crossbar_reads, sums_of_slices
 from pimsim.mapping.program import UNITS, Program
-from pimsim.mapping.tiling import Tiling
 from pimsim.network.fabric import CHIP, EJECT, KIND_NAMES, MESH, Fabric
 from pimsim.network.packets import cut
 from pimsim.results.sending import Sending, sending
@@ -80,25 +78,11 @@ def tally(program: Program) -> Tally:
     return found
 
 
-def crossbar_reads(tiling: Tiling, system: System) -> np.ndarray:
-    """(crossbars,) reads for one vector: input bits over DAC bits, for each group of active wordlines in use, in so
-    many passes."""
-    rows: np.ndarray = tiling.row_hi - tiling.row_lo
-    return -(-rows // system.chip.tile.ima.crossbar.wordlines) * bit_slices(system) * tiling.passes
-
-
-def bit_slices(system: System) -> int:
-    """How often each wordline is driven for one vector."""
-    return -(-system.mapping.input_bits // system.chip.tile.ima.dac.bits)
-
-
 def cells_of_crossbars(program: Program, layer: int) -> np.ndarray:
     """(crossbars,) cells of one replica of a layer that hold a part of a weight."""
     tiling, matrix = program.layers[layer].tiling, program.dataflow.nodes[layer].matrix
     assert tiling is not None and matrix is not None
-    # where several groups lie on the diagonal, each row crosses the columns of its own group
-    outputs = np.minimum(tiling.out_hi - tiling.out_lo, matrix.columns)
-    cells: np.ndarray = (tiling.row_hi - tiling.row_lo) * outputs * tiling.cells_per_weight
+    cells: np.ndarray = (tiling.row_hi - tiling.row_lo) * cells_of_rows(tiling, matrix)
     return cells
 
 
@@ -108,24 +92,7 @@ def reads_of_slices(program: Program) -> np.ndarray:
         i: crossbar_reads(layer.tiling, program.system)
         for i, layer in enumerate(program.layers) if layer.tiling is not None
     }  # fmt: skip
-    return _sums_of_slices(program, reads) * windows_of(program)[program.slices.replica]
-
-
-def _sums_of_slices(program: Program, of_crossbars: Mapping[int, np.ndarray]) -> np.ndarray:
-    """(S,) sums over the crossbars of each slice, given (crossbars,) of a replica of some layers.
-
-    Slices hold crossbars in their tiling's order, and those of an update in that of the layer that it writes.
-    """
-    replicas, slices = program.replicas, program.slices
-    sums = np.zeros(slices.tile.size, np.int64)
-    before = np.cumsum(slices.crossbars) - slices.crossbars
-    start = before - before[np.minimum(replicas.slice_first[:-1], before.size - 1)][slices.replica]
-    layer = replicas.layer[slices.replica]
-    for i, values in of_crossbars.items():
-        so_far = np.concatenate([[0], np.cumsum(values)])
-        own = layer == i
-        sums[own] = so_far[start[own] + slices.crossbars[own]] - so_far[start[own]]
-    return sums
+    return sums_of_slices(program.replicas, program.slices, reads) * windows_of(program)[program.slices.replica]
 
 
 def _in_crossbars(program: Program, found: Tally) -> None:
@@ -140,7 +107,8 @@ def _in_crossbars(program: Program, found: Tally) -> None:
         for i, each in enumerate(program.layers) if each.tiling is not None
     }  # fmt: skip
     reads = reads_of_slices(program)
-    drives = _sums_of_slices(program, rows) * windows_of(program)[slices.replica] * bit_slices(system)
+    driven = sums_of_slices(program.replicas, slices, rows) * bit_slices(system)
+    drives = driven * windows_of(program)[slices.replica]
     samples = reads * system.chip.tile.ima.crossbar.columns
     found.add("crossbar_read", layer, reads, slices.tile)
     found.add("dac_drive", layer, drives, slices.tile)
@@ -184,9 +152,8 @@ def _in_network(program: Program, sent: Sending, found: Tally) -> None:
     layer, messages = sent.layer[of_edge], sent.uses[of_edge]
     router = routers_of_links(program.fabric, trees.link)
     passed = _links_passed(program)
-    packets, carried = packets_of_trees(program)
-    flits = passed * (carried[of_edge] * messages)[:, None]
-    flits[:, CHIP] = passed[:, CHIP] * program.tree_flits[of_edge] * messages  # whole messages pass between chips
+    packets, _ = packets_of_trees(program)
+    flits = passed * (flits_of_edges(program) * messages)[:, None]
     begins = np.arange(of_edge.size) < (trees.first[:-1] + trees.roots)[of_edge]
     um, vertical = _channels_of_edges(program)
     found.add("router_flit_hop", layer, flits[:, [MESH, EJECT, CHIP]].sum(axis=1), router=router)
@@ -240,6 +207,15 @@ def flits_of_trees(program: Program) -> np.ndarray:
     return packets_of_trees(program)[1]
 
 
+def flits_of_edges(program: Program) -> np.ndarray:
+    """(edges,) flits of a message on each edge of the priced trees: whole messages pass between chips."""
+    trees = program.priced_trees
+    of_edge = np.repeat(np.arange(trees.roots.size), np.diff(trees.first))
+    between_chips = (program.fabric.link_kinds()[trees.link] == CHIP) & (trees.link >= 0)
+    flits: np.ndarray = np.where(between_chips, program.tree_flits[of_edge], flits_of_trees(program)[of_edge])
+    return flits
+
+
 def _links_passed(program: Program) -> np.ndarray:
     """(edges, 4) 1 for the kind of link that an edge of a priced tree is."""
     trees = program.priced_trees
@@ -275,11 +251,11 @@ def _in_updates(program: Program, found: Tally) -> None:
         tiling = program.layers[target].tiling
         assert tiling is not None
         rows[i], cells[i] = tiling.row_hi - tiling.row_lo, cells_of_crossbars(program, target)
-    written = _sums_of_slices(program, rows) * runs
+    written = sums_of_slices(program.replicas, program.slices, rows) * runs
     for action in ("row_read", "dac_drive"):
         found.add(action, layer, written, slices.tile)
     found.add("row_write", layer, written * pulses, slices.tile)
-    found.add("cell_write", layer, _sums_of_slices(program, cells) * runs * pulses, slices.tile)
+    found.add("cell_write", layer, sums_of_slices(program.replicas, program.slices, cells) * runs * pulses, slices.tile)
 
 
 def _in_cores(program: Program, sent: Sending, found: Tally) -> None:

@@ -6,8 +6,8 @@ import numpy as np
 
 from pimsim.mapping.program import Program
 from pimsim.mapping.timing import Timing
-from pimsim.network.fabric import CHIP, Fabric
-from pimsim.results.counting import flits_of_trees
+from pimsim.network.fabric import Fabric
+from pimsim.results.counting import flits_of_edges
 from pimsim.results.sending import Sending
 from pimsim.results.traffic_record import LayerPair, LinkTraffic
 
@@ -22,7 +22,7 @@ def hottest_links(program: Program, timing: Timing, sent: Sending, run_ps: int) 
     """
     fabric = program.fabric
     bytes_of_edge = _bytes_of_edges(program, sent)
-    load = bytes_of_links(program, sent)
+    load = _on_links(program, bytes_of_edge)
     busy = None if program.network == "ideal" or run_ps == 0 else timing.ports["link"].busy_ps / run_ps
     order = np.argsort(-(load if busy is None else busy), kind="stable")[:HOTTEST]
     links = order[load[order] > 0]
@@ -40,9 +40,13 @@ def hottest_links(program: Program, timing: Timing, sent: Sending, run_ps: int) 
 
 def bytes_of_links(program: Program, sent: Sending) -> np.ndarray:
     """(n_links,) int64: bytes over each link in one inference or iteration."""
+    return _on_links(program, _bytes_of_edges(program, sent))
+
+
+def _on_links(program: Program, bytes_of_edge: np.ndarray) -> np.ndarray:
     link = program.priced_trees.link
     load = np.zeros(program.fabric.n_links, np.int64)
-    np.add.at(load, link[link >= 0], _bytes_of_edges(program, sent)[link >= 0])
+    np.add.at(load, link[link >= 0], bytes_of_edge[link >= 0])
     return load
 
 
@@ -67,12 +71,10 @@ def _router(fabric: Fabric, router: int) -> str:
 
 
 def _bytes_of_edges(program: Program, sent: Sending) -> np.ndarray:
-    """(edges,) of the priced trees; whole messages pass between chips, packets with a header each elsewhere."""
-    trees, fabric = program.priced_trees, program.fabric
+    """(edges,) of the priced trees."""
+    trees = program.priced_trees
     of_edge = np.repeat(np.arange(trees.roots.size), np.diff(trees.first))
-    chip_link = fabric.link_kinds()[trees.link] == CHIP
-    flits = np.where(chip_link & (trees.link >= 0), program.tree_flits[of_edge], flits_of_trees(program)[of_edge])
-    found: np.ndarray = flits * sent.uses[of_edge] * program.system.chip.noc.flit_bits // 8
+    found: np.ndarray = flits_of_edges(program) * sent.uses[of_edge] * program.system.chip.noc.flit_bits // 8
     return found
 
 

@@ -7,7 +7,8 @@ import pimsim
 from pimsim.arch.run import run_compiled
 from pimsim.config import load_system
 from pimsim.mapping.compile import map_network
-from pimsim.results.counting import count_actions, crossbar_reads
+from pimsim.mapping.crossbars import crossbar_reads
+from pimsim.results.counting import count_actions
 from tests.networks import Network, vgg16
 from tests.unit.results_runs import NETWORKS
 

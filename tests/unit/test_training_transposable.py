@@ -17,14 +17,9 @@ from pimsim.results.counting import count_actions
 from pimsim.results.wear import programming_wear
 from pimsim.simulation import training_options
 from pimsim.workload import Training, expand_training
-from pimsim.workload.training import check_dataflow
 from tests.networks import Network
 from tests.unit.training_checks import (
-    check_rates,
-    check_reach,
-    check_room,
-    check_saved,
-    check_updates,
+    check_expansion,
     check_work,
     finished,
     named,
@@ -37,13 +32,8 @@ from tests.unit.training_checks import (
 @settings(max_examples=60, deadline=None)
 def test_whatever_the_network_the_chain_rule_holds(dataflow, chosen):
     expanded = expand_training(dataflow, replace(chosen, transposed="array"))
-    check_dataflow(expanded)
-    check_rates(expanded)
-    check_reach(expanded, exact=True)
+    check_expansion(expanded, chosen)
     check_work(expanded, dataflow, chosen)
-    check_updates(expanded, chosen)
-    check_saved(expanded)
-    check_room(expanded)
     layers = [node for node in dataflow.nodes if node.kind == "mvm"]
     assert sum(node.kind == "update" for node in expanded.nodes) == len(layers)
     assert sum(node.has_crossbars for node in expanded.nodes) == len(layers)

@@ -11,10 +11,11 @@ import numpy as np
 
 from pimsim.costmodels.chip.layer import PlannedLayer
 from pimsim.costmodels.chip.plan import Plan
+from pimsim.mapping.crossbars import bit_slices, crossbar_reads
 from pimsim.mapping.program import UNITS
 from pimsim.network.fabric import CHIP, EJECT, INJECT, KIND_NAMES, MESH
 from pimsim.network.trees import Trees, build_trees
-from pimsim.results.counting import UNIT_ACTIONS, bit_slices, crossbar_reads
+from pimsim.results.counting import UNIT_ACTIONS
 
 SAMPLE = 96  #: positions of a layer, fewer where each goes to many tiles
 SAMPLE_TARGETS = 4096  #: about as many tiles in a sample

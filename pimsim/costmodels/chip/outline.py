@@ -15,11 +15,11 @@ from pimsim.costmodels.chip.layer import PlannedLayer
 from pimsim.costmodels.chip.plan import Plan, plan_network
 from pimsim.costmodels.chip.steady import Busy, busiest
 from pimsim.costmodels.chip.timing import LayerTimes, Schedule, schedule
+from pimsim.mapping.crossbars import crossbar_reads
 from pimsim.mapping.placement.layout import start_of
 from pimsim.mapping.tiling import weight_bits
 from pimsim.network.fabric import Fabric
 from pimsim.results.assembly import workload_hash
-from pimsim.results.counting import crossbar_reads
 from pimsim.results.record import TIME_PARTS, LayerResult, PlacementResult, TileMap
 from pimsim.units import ns_to_ps
 from pimsim.workload.dataflow import Dataflow

@@ -13,11 +13,11 @@ Left out: routers, links and DRAM.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pimsim.mapping.crossbars import bit_slices, cells_of_rows, crossbar_reads, sums_of_slices
 from pimsim.mapping.delivery import Deliveries
 from pimsim.mapping.program import UNITS
 from pimsim.technology import ActionCosts, action_costs
@@ -86,24 +86,11 @@ def _of_slices(layout: Layout, costs: ActionCosts, tree: np.ndarray) -> np.ndarr
         + slices.sent_values * ((costs.output_register_bit_pj or 0.0) + (costs.tile_output_register_bit_pj or 0.0))
     )
     added = np.where(tree >= 0, slices.added_values, 0) * (costs.tile_shift_add_value_pj or 0.0)
-    of_window = _sums_of_slices(layout, _of_vectors(layout, costs)) + layout.system.mapping.input_bits * bits_pj + added
-    energy: np.ndarray = windows * of_window + runs * _sums_of_slices(layout, _of_updates(layout, costs))
+    of_vector = sums_of_slices(layout.replicas, slices, _of_vectors(layout, costs))
+    of_window = of_vector + layout.system.mapping.input_bits * bits_pj + added
+    of_run = sums_of_slices(layout.replicas, slices, _of_updates(layout, costs))
+    energy: np.ndarray = windows * of_window + runs * of_run
     return energy
-
-
-def _sums_of_slices(layout: Layout, of_crossbars: Mapping[int, np.ndarray]) -> np.ndarray:
-    """(S,) sums over the crossbars of each slice, given (crossbars,) of a replica of some layers.
-
-    Slices hold crossbars in their tiling's order, and those of an update in that of the layer that it writes.
-    """
-    slices, sums = layout.slices, np.zeros(layout.slices.tile.size)
-    before = np.cumsum(slices.crossbars) - slices.crossbars
-    start = before - before[layout.replicas.slice_first[slices.replica]]
-    layer = layout.replicas.layer[slices.replica]
-    for i, values in of_crossbars.items():
-        so_far, own = np.concatenate([[0.0], np.cumsum(values)]), layer == i
-        sums[own] = so_far[start[own] + slices.crossbars[own]] - so_far[start[own]]
-    return sums
 
 
 def _of_vectors(layout: Layout, costs: ActionCosts) -> dict[int, np.ndarray]:
@@ -113,9 +100,8 @@ def _of_vectors(layout: Layout, costs: ActionCosts) -> dict[int, np.ndarray]:
     read_pj = (costs.crossbar_read_pj or 0.0) + ima.crossbar.columns * sample_pj
     for i, tiling in layout.tilings.items():
         rows = tiling.row_hi - tiling.row_lo
-        reads = -(-rows // ima.crossbar.wordlines)
-        drives = _bit_slices(layout) * tiling.passes  # of each wordline
-        found[i] = drives * (reads * read_pj + rows * (costs.dac_drive_pj or 0.0))
+        drives = bit_slices(layout.system) * tiling.passes  # of each wordline
+        found[i] = crossbar_reads(tiling, layout.system) * read_pj + drives * rows * (costs.dac_drive_pj or 0.0)
     return found
 
 
@@ -127,16 +113,9 @@ def _of_updates(layout: Layout, costs: ActionCosts) -> dict[int, np.ndarray]:
         if node.kind == "update" and node.of in layout.tilings:
             tiling, matrix = layout.tilings[node.of], nodes[node.of].matrix
             assert matrix is not None
-            # where several groups lie on the diagonal, each row crosses the columns of its own group
-            cells = np.minimum(tiling.out_hi - tiling.out_lo, matrix.columns) * tiling.cells_per_weight
-            rows = tiling.row_hi - tiling.row_lo
-            found[i] = rows * (row_pj + array.write_pulses * cells * costs.cell_write_pj)
+            cells_pj = array.write_pulses * cells_of_rows(tiling, matrix) * costs.cell_write_pj
+            found[i] = (tiling.row_hi - tiling.row_lo) * (row_pj + cells_pj)
     return found
-
-
-def _bit_slices(layout: Layout) -> int:
-    """How often each wordline is driven for one vector, in one pass."""
-    return -(-layout.system.mapping.input_bits // layout.system.chip.tile.ima.dac.bits)
 
 
 def _at_home(layout: Layout, costs: ActionCosts) -> np.ndarray:
@@ -197,8 +176,7 @@ def _window_ns(layout: Layout) -> np.ndarray:
     replicas, tile = layout.replicas, layout.system.chip.tile
     array, of_layer = tile.ima.crossbar, np.zeros(len(layout.dataflow.nodes))
     for i, tiling in layout.tilings.items():
-        groups = -(-int((tiling.row_hi - tiling.row_lo).max()) // array.wordlines)
-        of_layer[i] = _bit_slices(layout) * groups * tiling.passes * float(read_beat_ns(layout.system))
+        of_layer[i] = int(crossbar_reads(tiling, layout.system).max()) * float(read_beat_ns(layout.system))
     writes = replicas.written_rows * (array.read_ns + array.write_pulses * array.write_row_ns)
     found = np.maximum(of_layer[replicas.layer], writes)
     for u, unit in enumerate(getattr(tile, name) for name in UNITS):
